@@ -1,0 +1,137 @@
+"""Activity: which values carry derivatives.
+
+A value is *varied* if it depends differentiably on the parameters that are differentiated, and
+*useful* if the result depends differentiably on it; it is *active* if both. Only active values
+get adjoints. Both are forward and backward data-flow fixpoints over structured blocks
+(Hascoët & Pascual, "The Tapenade automatic differentiation tool", 2013, section 4.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from adcompile.ir import core
+from adcompile.ir.core import Block, Function, Op, Value
+from adcompile.ir.types import Array, Opaque, Scalar, Seq, Tree, Type
+from adcompile.rules.registry import lookup
+
+
+def carries_derivative(t: Type) -> bool:
+    """Whether a value of type `t` can hold a derivative: real numbers, or containers of them."""
+    match t:
+        case Scalar(kind):
+            return kind in ("float", "complex")
+        case Array(dtype):
+            return dtype.kind in "fc"
+        case Tree():
+            return any(carries_derivative(item) for item in t.items)
+        case Seq(item):
+            return carries_derivative(item)
+        case Opaque():
+            return True
+        case _:
+            return False
+
+
+def differentiable(op: Op) -> bool:
+    """Whether derivatives pass through `op` (shape queries, comparisons, … stop them)."""
+    if isinstance(op, core.Call):
+        rules = lookup(op.fn)
+        return rules is None or not rules.zero
+    return not isinstance(op, core.Const | core.Global | core.Undef | core.Raise | core.Assert)
+
+
+def active_values(fn: Function, sources: Iterable[Value], targets: Iterable[Value]) -> set[Value]:
+    """The values on differentiable paths from `sources` to `targets`."""
+    varied = _varied(fn, sources)
+    return varied & _useful(fn, targets)
+
+
+def _loop_links(op: core.For | core.While) -> list[tuple[Value, list[Value], Value, Value]]:
+    """(init, parameters, yielded, result) of every carried value."""
+    conds = op.cond.params if isinstance(op, core.While) else [None] * len(op.results)
+    return [
+        (init, [p for p in (param, cond) if p is not None], y, r)
+        for init, param, cond, y, r in zip(
+            op.inits, op.carried, conds, op.body.yields, op.results, strict=False
+        )
+    ]
+
+
+def _varied(fn: Function, sources: Iterable[Value]) -> set[Value]:
+    varied = set(sources)
+
+    def block(b: Block) -> None:
+        for op in b.ops:
+            visit(op)
+
+    def mark(values: Iterable[Value]) -> bool:
+        new = [v for v in values if v not in varied and carries_derivative(v.type)]
+        varied.update(new)
+        return bool(new)
+
+    def visit(op: Op) -> None:
+        match op:
+            case core.For() | core.While():
+                loop(op)
+            case core.If() | core.Scope():
+                for b in op.blocks:
+                    block(b)
+                    mark(r for r, y in zip(op.results, b.yields, strict=True) if y in varied)
+            case _ if differentiable(op) and any(v in varied for v in op.operands):
+                mark(op.results)
+
+    def loop(op: core.For | core.While) -> None:
+        if isinstance(op, core.For) and op.over == "seq" and op.operands[0] in varied:
+            mark([op.body.params[0]])
+        again = True
+        while again:
+            for init, params, y, r in _loop_links(op):
+                if init in varied or y in varied:
+                    mark([*params, r])
+            block(op.body)
+            again = any(
+                y in varied and p not in varied and carries_derivative(p.type)
+                for _, (p, *_rest), y, _ in _loop_links(op)
+            )
+        for _, _, y, r in _loop_links(op):
+            mark([r] if y in varied else [])
+
+    block(fn.block)
+    return varied
+
+
+def _useful(fn: Function, targets: Iterable[Value]) -> set[Value]:
+    useful = set(targets)
+
+    def block(b: Block) -> None:
+        for op in reversed(b.ops):
+            visit(op)
+
+    def visit(op: Op) -> None:
+        match op:
+            case core.For() | core.While():
+                loop(op)
+            case core.If() | core.Scope():
+                for b in op.blocks:
+                    useful.update(y for r, y in zip(op.results, b.yields, strict=True) if r in useful)
+                    block(b)
+            case _ if differentiable(op) and any(r in useful for r in op.results):
+                useful.update(op.operands)
+
+    def loop(op: core.For | core.While) -> None:
+        again = True
+        while again:
+            for init, (p, *_), y, r in _loop_links(op):
+                if r in useful or p in useful:
+                    useful.update((init, y))
+            block(op.body)
+            again = any(p in useful and y not in useful for _, (p, *_rest), y, _ in _loop_links(op))
+        for init, (p, *_), _y, r in _loop_links(op):
+            if p in useful:
+                useful.update((init, r))
+        if isinstance(op, core.For) and op.over == "seq" and op.body.params[0] in useful:
+            useful.add(op.operands[0])
+
+    block(fn.block)
+    return useful

@@ -1,0 +1,103 @@
+"""Adjoints of the ops that move values about: reads, writes, containers, lists."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from adcompile import errors
+from adcompile.ad import cotangents as cot
+from adcompile.ad.sweep import Frame, Path, handles
+from adcompile.ir import core
+from adcompile.ir.core import Op, Value
+from adcompile.ir.types import Array, Seq, Tree
+
+
+@handles(core.Const, core.Global, core.Undef)
+def _stop(frame: Frame, op: Op) -> None:
+    """Constants and globals: nothing goes further back."""
+    for r in op.results:
+        frame.pop(r)
+
+
+@handles(core.Index)
+def _index(frame: Frame, op: core.Index) -> None:
+    (x, *at), d = op.operands, frame.pop(op.result).get(())
+    if d is None or x not in frame.sweep.active:
+        return
+    if isinstance(x.type, Seq) and op.spec != ("value",):
+        raise errors.MissingRule("a slice of a list that grows in a loop has no derivative yet", op.loc)
+    b = frame.builder
+    base = frame.full(x)
+    mode = "add.at" if _repeats(op) else "+"
+    frame.put(x, (), frame.named(b.update(base, cot.cast(b, d, op.result.type), op.spec, at, mode), x))
+
+
+def _repeats(op: core.Index) -> bool:
+    """Whether an index may name one element twice: an integer array does."""
+    return any(isinstance(i.type, Array) and i.type.rank > 0 and i.type.dtype.kind in "iu"
+               or isinstance(i.type, Tree) for i in op.operands[1:])
+
+
+@handles(core.Update)
+def _update(frame: Frame, op: core.Update) -> None:
+    x, v, *at = op.operands
+    if op.mode not in ("=", "+", "-"):
+        raise errors.MissingRule(f"a write with `{op.mode}=` has no derivative yet", op.loc)
+    if frame.get(op.result) is None:
+        return
+    b, d = frame.builder, frame.full(op.result)
+    frame.pop(op.result)
+    if v in frame.sweep.active:
+        part = b.index(d, op.spec, at)
+        d_v = cot.reduce_to(b, part, part, v)
+        frame.add(v, b.call(np.negative, d_v) if op.mode == "-" else d_v)
+    frame.add(x, b.update(d, b.const(0.0), op.spec, at) if op.mode == "=" else d)
+
+
+@handles(core.Item)
+def _item(frame: Frame, op: core.Item) -> None:
+    (tree,) = op.operands
+    _hand_up(frame, op.result, tree, (op.key,))
+
+
+@handles(core.Unpack)
+def _unpack(frame: Frame, op: core.Unpack) -> None:
+    (tree,) = op.operands
+    assert isinstance(tree.type, Tree)
+    for r, key in zip(op.results, tree.type.keys, strict=True):
+        _hand_up(frame, r, tree, (key,))
+
+
+def _hand_up(frame: Frame, child: Value, tree: Value, key: Path) -> None:
+    for path, d in frame.pop(child).items():
+        if child.name:
+            frame.sweep.names.setdefault((tree, key + path), child.name)
+        frame.add(tree, d, key + path)
+
+
+@handles(core.Make)
+def _make(frame: Frame, op: core.Make) -> None:
+    tree = op.result.type
+    assert isinstance(tree, Tree)
+    for path, d in frame.pop(op.result).items():
+        frame.add(op.operands[tree.keys.index(path[0])], d, path[1:])
+
+
+@handles(core.NewSeq)
+def _new_seq(frame: Frame, op: core.NewSeq) -> None:
+    d = frame.pop(op.result).get(())
+    for k, item in enumerate(op.operands if d is not None else ()):
+        frame.add(item, frame.builder.index(d, ("value",), [k]))
+
+
+@handles(core.Append)
+def _append(frame: Frame, op: core.Append) -> None:
+    if frame.get(op.result) is None:
+        return
+    d = frame.full(op.result)
+    frame.pop(op.result)
+    seq, item = op.operands
+    rest, d_item = frame.builder.add(core.Pop, [d], [seq.type, item.type]).results
+    rest.name = frame.name(seq, ())
+    frame.put(seq, (), rest)
+    frame.add(item, d_item)

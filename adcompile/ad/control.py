@@ -1,0 +1,121 @@
+"""Adjoints of control flow: `if`, `with`, `for` and `while`."""
+
+from __future__ import annotations
+
+import operator
+
+from adcompile import errors
+from adcompile.ad.sweep import Frame, handles, leaf, sweep_ops
+from adcompile.ir import core
+from adcompile.ir.builder import Builder
+from adcompile.ir.core import Block, Op, Value
+from adcompile.ir.types import INT
+
+
+@handles(core.If)
+def _if(frame: Frame, op: core.If) -> None:
+    arms = [_arm(frame, op, block) for block in op.blocks]
+    keys = [(v, path) for arm in arms for v, paths in arm.adj.items() for path in paths]
+    keys = [k for k in dict.fromkeys(keys) if frame.sweep.home.get(k[0]) not in op.blocks]
+    for r in op.results:
+        frame.pop(r)
+    for arm in arms:
+        arm.builder.yield_(*[arm.full(v, path) for v, path in keys])
+    types = [leaf(v, path) for v, path in keys]
+    new = frame.builder.if_(op.operands[0], arms[0].builder.block, arms[1].builder.block, types)
+    frame.sweep.links[new] = op
+    for (v, path), r in zip(keys, new.results, strict=True):
+        frame.put(v, path, frame.named(r, v, path))
+
+
+def _arm(frame: Frame, op: Op, block: Block) -> Frame:
+    """The adjoint of one block of an `if` or `with`, started from those of the op's results."""
+    arm = Frame(frame.sweep, block, frame.builder.into(Block()), parent=frame)
+    for r, y in zip(op.results, block.yields, strict=True):
+        for path, d in frame.adj.get(r, {}).items():
+            arm.add(y, d, path)
+    sweep_ops(arm, block.ops[:-1])
+    return arm
+
+
+@handles(core.Scope)
+def _scope(frame: Frame, op: core.Scope) -> None:
+    arm = _arm(frame, op, op.body)
+    keys = [(v, p) for v, paths in arm.adj.items() for p in paths if frame.sweep.home.get(v) is not op.body]
+    for r in op.results:
+        frame.pop(r)
+    arm.builder.yield_(*[arm.full(v, path) for v, path in keys])
+    types = [leaf(v, path) for v, path in keys]
+    new = frame.builder.add(core.Scope, op.operands, types, body=arm.builder.block)
+    frame.sweep.links[new] = op
+    for (v, path), r in zip(keys, new.results, strict=True):
+        frame.put(v, path, frame.named(r, v, path))
+
+
+@handles(core.For, core.While)
+def _loop(frame: Frame, op: core.For | core.While) -> None:
+    """A loop over the same iterations, last one first.
+
+    It carries the adjoint of each active carried value, and an accumulator for each outside value
+    that the body contributes to. Which iterations those are is settled in `saved.py`.
+    """
+    slots = [k for k, r in enumerate(op.results) if r in frame.sweep.active]
+    inits = [frame.full(op.results[k]) for k in slots]
+    for r in op.results:
+        frame.pop(r)
+    item = op.body.params[0] if isinstance(op, core.For) else None
+    index = Value(item.type, item.name) if item else Value(INT)
+    d_slots = [Value(op.results[k].type, frame.name(op.results[k], ())) for k in slots]
+    inner = Frame(frame.sweep, op.body, frame.builder.into(Block()), parent=frame, loop=True)
+    for k, d in zip(slots, d_slots, strict=True):
+        inner.add(op.body.yields[k], d)
+    sweep_ops(inner, op.body.ops[:-1])
+    outgoing = [inner.full(op.carried[k]) for k in slots]
+    if isinstance(op, core.For) and op.over == "seq":
+        _item_of_seq(inner, op)
+    accumulators = inner.accumulators
+    totals = [inner.full(v, path) for v, path in accumulators]
+    inner.builder.yield_(*outgoing, *totals)
+    body = inner.builder.block
+    body.params = [index, *d_slots, *accumulators.values()]
+    for p in body.params:
+        p.owner = body
+    starts = [frame.full(v, path) for v, path in accumulators]
+    ranged = isinstance(op, core.For) and op.over == "range"
+    heads = op.operands[:3] if ranged and not op.stops else _trips(frame, op)
+    types = [p.type for p in body.params[1:]]
+    operands = [*heads, *inits, *starts]
+    reverse = not (ranged and op.reverse)
+    new = frame.builder.add(core.For, operands, types, body=body, reverse=reverse)
+    frame.sweep.links[new] = op
+    for (v, path), r in zip(accumulators, new.results[len(slots) :], strict=True):
+        frame.put(v, path, frame.named(r, v, path))
+    for k, r in zip(slots, new.results, strict=False):
+        r.name = d_slots[slots.index(k)].name
+        frame.add(op.inits[k], r)
+
+
+def _trips(frame: Frame, op: core.For | core.While) -> list[Value]:
+    """A range over the iterations that `op` turns out to make, which it counts.
+
+    Where a tape is read instead, the count is dead; until that is known it keeps the loop alive.
+    """
+    start = Value(INT, "trips")
+    home = frame.block.ops
+    home.insert(home.index(op), core.Const([], [start], op.loc, value=0))
+    params = [Value(INT, "trips", block) for block in op.blocks]
+    for block, p in zip(op.blocks, params, strict=True):
+        block.params.append(p)
+    step = Builder(Block(), op.loc)
+    more = step.call(operator.add, params[-1], 1)
+    op.body.ops[-1:-1] = step.block.ops
+    op.body.yields.insert(len(op.body.yields) - op.stops, more)
+    op.operands.append(start)
+    op.results.append(Value(INT, "trips", op))
+    frame.sweep.adopt(frame.block)
+    return [start, op.results[-1], frame.builder.const(1)]
+
+
+def _item_of_seq(frame: Frame, op: core.For) -> None:
+    if frame.get(op.body.params[0]) is not None:
+        raise errors.MissingRule("iterating over a saved list has no derivative yet", op.loc)

@@ -1,0 +1,115 @@
+"""Cotangents: their shapes, how they are added up, and how they fit what they belong to.
+
+The cotangent of an array may be *pending*: a value whose shape merely broadcasts to the array's
+(the cotangent of `x` in `np.mean(x)` is one number). It stays so through arithmetic, and is filled
+out (`materialize`) only where the full shape matters: when it is indexed, carried by a loop or
+returned. Un-broadcasting (`reduce_to`) sums over the axes that broadcasting stretched; over a
+pending axis the sum is a product with the axis's length.
+"""
+
+from __future__ import annotations
+
+import operator
+
+import numpy as np
+
+from adcompile import runtime
+from adcompile.ir.builder import Builder
+from adcompile.ir.core import Value
+from adcompile.ir.types import Array, Scalar, Seq, Size, Type, is_many
+
+
+def same_size(a: Size, b: Size) -> bool:
+    """Whether two sizes that broadcast together are surely equal."""
+    return a == b or (is_many(a) and is_many(b))
+
+
+def shape_of(t: Type) -> tuple[Size, ...]:
+    return t.shape if isinstance(t, Array) else ()
+
+
+def is_full(t: Type, like: Type) -> bool:
+    """Whether a cotangent of type `t` has the shape of a primal value of type `like`."""
+    a, b = shape_of(t), shape_of(like)
+    return len(a) == len(b) and all(map(same_size, a, b))
+
+
+def materialize(b: Builder, d: Value, like: Value) -> Value:
+    """`d` with the shape of `like`."""
+    return d if is_full(d.type, like.type) else b.call(np.full_like, like, d)
+
+
+def zeros(b: Builder, like: Value) -> Value:
+    """A zero cotangent for `like` that may be added to in place."""
+    match like.type:
+        case Array(_, shape) if shape:
+            return b.call(np.zeros_like, like)
+        case Scalar() | Array():
+            return b.const(0.0)
+        case Seq():
+            return b.call_op(runtime.zeros_like, [like], types=[like.type]).result
+    raise AssertionError(f"no zero for {like.type!r}")
+
+
+def cast(b: Builder, d: Value, t: Type) -> Value:
+    """`d` in the dtype of `t`; Python numbers are weak and need no cast."""
+    if isinstance(d.type, Array) and isinstance(t, Array) and d.type.dtype != t.dtype:
+        return b.member(np.astype, "astype()", d, t.dtype.type)
+    return d
+
+
+def add(b: Builder, old: Value | None, new: Value) -> Value:
+    return new if old is None else b.add_values(old, new)
+
+
+def reduce_to(b: Builder, d: Value, z: Value, x: Value) -> Value:
+    """The cotangent of `x` from `d`, that of the result `z` which `x` was broadcast to."""
+    have, want, full = shape_of(d.type), shape_of(x.type), shape_of(z.type)
+    full = (1,) * (len(want) - len(full)) + full
+    lead = len(full) - len(want)
+    stretched = [k for k in range(lead, len(full)) if want[k - lead] == 1 and full[k] != 1]
+    unsure = [
+        k
+        for k, (had, wanted) in enumerate(zip(full[lead:], want), lead)
+        if had != 1 and k not in stretched and not same_size(wanted, had) and not is_many(wanted)
+    ]
+    if unsure:
+        d = materialize(b, d, z)
+        return b.call_op(runtime.unbroadcast, [d, b.member(np.shape, "shape", x)], types=[_like(d, x)]).result
+    pad = len(full) - len(have)  # leading axes that d lacks altogether
+    pending = [k for k in [*range(lead), *stretched] if full[k] != 1 and (k < pad or have[k - pad] == 1)]
+    d = _sum_axes(b, d, pad, [*range(lead)], stretched)
+    return _times_sizes(b, d, z, pending, len(full))
+
+
+def _like(d: Value, x: Value) -> Type:
+    """The type of `d` once it has the shape of `x`."""
+    assert isinstance(d.type, Array)
+    return Array(d.type.dtype, shape_of(x.type))
+
+
+def _sum_axes(b: Builder, d: Value, pad: int, lead: list[int], stretched: list[int]) -> Value:
+    """Sum out the `lead` axes and sum `stretched` ones down to 1, as far as `d` has them."""
+    have = shape_of(d.type)
+    out = [k - pad for k in lead if k >= pad]
+    down = [k - pad for k in stretched if k >= pad and have[k - pad] != 1]
+    if out and len(out) == len(have):
+        return b.call(np.sum, d)
+    if down:
+        d = b.member(np.sum, "sum()", d, axis=_axes(down), keepdims=True)
+    if out:
+        d = b.member(np.sum, "sum()", d, axis=_axes(out))
+    return d
+
+
+def _axes(axes: list[int]) -> int | tuple[int, ...]:
+    return axes[0] if len(axes) == 1 else tuple(axes)
+
+
+def _times_sizes(b: Builder, d: Value, z: Value, axes: list[int], rank: int) -> Value:
+    """`d` times the lengths of these axes of `z`."""
+    if axes and len(axes) == rank:
+        return b.mul(d, b.member(np.size, "size", z))
+    for k in axes:
+        d = b.call(operator.mul, d, b.size(z, k))
+    return d

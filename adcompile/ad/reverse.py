@@ -1,0 +1,76 @@
+"""Reverse mode for a whole function: a backward sweep behind the forward one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from adcompile import errors
+from adcompile.ad import adjoints, calls, control, invoke  # noqa: F401  (they register their handlers)
+from adcompile.ad import cotangents as cot
+from adcompile.ad.activity import active_values
+from adcompile.ad.sweep import Frame, Sweep, gradient_of, sweep_ops
+from adcompile.ir import core
+from adcompile.ir.builder import Builder
+from adcompile.ir.core import Function, Value
+from adcompile.ir.types import Array, Scalar, describe
+
+
+def reverse(
+    fn: Function,
+    wrt: Sequence[int],
+    *,
+    name: str,
+    as_tuple: bool = False,
+    with_value: bool = False,
+    has_aux: bool = False,
+) -> tuple[Function, Sweep]:
+    """Append to `fn` (which is changed) the backward sweep of its result.
+
+    `wrt` are positions in `fn.block.params`. The new function returns the gradients (one operand,
+    a tuple for more than one of `wrt` or `as_tuple`), after the value if `with_value`, then `aux`.
+    Raises NotDifferentiable for a result that is not a real scalar and MissingRule for a function
+    without a rule on an active path.
+    """
+    ret = fn.block.ops.pop()
+    (out,) = ret.operands
+    loss, aux = _split_aux(out, ret.loc) if has_aux else (out, None)
+    _check_scalar(loss, ret.loc)
+    sources = [fn.block.params[k] for k in wrt]
+    order = 1 + max((op.order for op in core.walk(fn.block)), default=0)
+    sweep = Sweep(active_values(fn, sources, [loss]), {}, order)
+    sweep.adopt(fn.block)
+    ops = list(fn.block.ops)
+    frame = Frame(sweep, fn.block, Builder(fn.block, ret.loc, order))
+    frame.add(loss, frame.builder.const(1.0))
+    sweep_ops(frame, ops)
+    grads = [gradient_of(frame, p, ()) for p in sources]
+    result = grads[0] if len(grads) == 1 and not as_tuple else frame.builder.tuple(*grads)
+    if not with_value and aux is None:
+        frame.builder.return_(result)
+    else:
+        values = [loss] if aux is None else [loss, aux]
+        first = [values[0]] if len(values) == 1 else [frame.builder.tuple(*values)]
+        frame.builder.return_(*(first if with_value else []), result, *([] if with_value else values[1:]))
+    fn.name = name
+    return fn, sweep
+
+
+def _split_aux(out: Value, loc: core.Loc) -> tuple[Value, Value]:
+    if isinstance(out.owner, core.Make) and len(out.owner.operands) == 2:
+        loss, aux = out.owner.operands
+        return loss, aux
+    raise errors.NotDifferentiable(
+        "with has_aux=True the function must return (loss, anything)", loc, "return loss, aux"
+    )
+
+
+def _check_scalar(loss: Value, loc: core.Loc) -> None:
+    t = loss.type
+    real = isinstance(t, Scalar) and t.kind != "complex" or isinstance(t, Array) and t.dtype.kind in "fiub"
+    if real and cot.shape_of(t) == ():
+        return
+    raise errors.NotDifferentiable(
+        f"the gradient of {describe(t)} is not defined: the function must return one real number",
+        loc,
+        "return a sum or mean of it",
+    )

@@ -1,0 +1,145 @@
+"""Assignments between variables where control flow joins: loop heads, ends of blocks.
+
+Most vanish, for what a loop or branch hands on has been made one variable (`names`). Those that
+remain happen at once in the IR; here they come in an order in which none overwrites what a later one
+reads, and as a parallel assignment (`a, b = b, a`) where there is none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from adcompile.codegen import nodes
+from adcompile.codegen.names import Names
+from adcompile.codegen.nodes import Node
+from adcompile.codegen.place import Placement
+from adcompile.codegen.tails import Break, end_of
+from adcompile.codegen.terms import Terms
+from adcompile.ir import core
+from adcompile.ir.core import Block, Function, Op, Value
+
+Pair = tuple[Value, Value]  # (target, source)
+
+
+@dataclass(eq=False, slots=True)
+class Moves:
+    placement: Placement
+    names: Names
+    terms: Terms
+    needed: set[int] = field(default_factory=set)  # variables that are read even where undefined
+
+    def survey(self, fn: Function) -> None:
+        """Find the variables that must have a value on every path, if only None."""
+        for op in core.walk(fn.block):
+            if isinstance(op, core.Make | core.Append | core.NewSeq | core.Return | core.Invoke):
+                self._need(op.operands)
+            for target, source in self._pairs(op):
+                if source in self.names.variables and not self.names.same(target, source):
+                    self._need([source])
+
+    def _need(self, values: list[Value]) -> None:
+        for v in values:
+            if v in self.names.variables:
+                self.needed.add(id(self.names.variables[v]))
+
+    def _pairs(self, op: Op) -> list[Pair]:
+        if op in self.placement.plan.expressions or op in self.placement.plan.inlined:
+            return []
+        match op:
+            case core.For() | core.While():
+                carried = [(p, r) for p, r in zip(op.carried, op.results) if self._is_read(p)]
+                return [*zip(op.results, op.inits), *self._yielded(op, op.body), *carried]
+            case core.If() | core.Scope():
+                return [pair for block in op.blocks for pair in self._yielded(op, block)]
+        return []
+
+    def _yielded(self, op: Op, block: Block) -> list[Pair]:
+        end = end_of(block)
+        return list(zip(op.results, end.operands)) if isinstance(end, core.Yield) else []
+
+    def _is_read(self, v: Value) -> bool:
+        return bool(self.placement.plan.users.get(v))
+
+    # --- the four places -------------------------------------------------------------------------
+
+    def into_loop(self, op: core.For | core.While, out: list[Node]) -> None:
+        self._emit(op, [(r, v) for r, v in zip(op.results, op.inits) if self._is_carried(op, r)], out)
+
+    def at_head(self, op: core.For | core.While, out: list[Node]) -> None:
+        pairs = [(p, r) for p, r in zip(op.carried, op.results) if self._is_read(p)]
+        self._emit(op, pairs, out)
+
+    def at_end(self, op: core.Yield, out: list[Node]) -> None:
+        self._emit(op, self._at_end(op), out)
+
+    def _at_end(self, op: core.Yield) -> list[Pair]:
+        block = self.placement.plan.home[op]
+        if block not in self.placement.plan.around:
+            return []
+        outer = self.placement.plan.around[block][0]
+        if isinstance(outer, core.While) and block is outer.cond:
+            return []
+        return [(r, v) for r, v in zip(outer.results, op.operands) if self._is_carried(outer, r)]
+
+    def _is_carried(self, op: Op, r: Value) -> bool:
+        """Whether anyone reads what `r` holds, in the loop or after it."""
+        if self._is_read(r) or not isinstance(op, core.For | core.While):
+            return self._is_read(r)
+        k = op.results.index(r)
+        return self._is_read(op.carried[k]) or isinstance(op, core.While) and self._is_read(op.cond.params[k])
+
+    def is_last(self, op: Op, block: Block) -> bool:
+        """Whether nothing follows `op` in the body of the loop around it."""
+        plan = self.placement.plan
+        while True:
+            for later in block.ops[block.ops.index(op) + 1 :]:
+                if isinstance(later, Break) or not isinstance(later, core.Yield) and plan.is_line(later):
+                    return False
+                if isinstance(later, core.Yield) and self._remaining(self._at_end(later)):
+                    return False
+            if block not in plan.around:
+                return False
+            op, outer = plan.around[block]
+            if isinstance(op, core.For | core.While):
+                return block is op.body
+            if not isinstance(op, core.If):
+                return False
+            block = outer
+
+    # --- the order of moves ----------------------------------------------------------------------
+
+    def _remaining(self, pairs: list[Pair]) -> list[Pair]:
+        left: list[Pair] = []
+        for target, source in pairs:
+            if isinstance(source.owner, core.Undef):
+                if id(self.names.variables.get(target)) in self.needed:
+                    left.append((target, source))
+            elif not (source in self.names.variables and self.names.same(target, source)):
+                left.append((target, source))
+        return left
+
+    def _emit(self, op: Op, pairs: list[Pair], out: list[Node]) -> None:
+        left = self._remaining(pairs)
+        reads = {id(pair): self._reads(pair[1]) for pair in left}
+        while left:
+            ready = next((p for p in left if self._is_free(p, left, reads)), None)
+            group = left if ready is None else [ready]
+            left = [p for p in left if p not in group]
+            target = nodes.target([self.names.of(t) for t, _ in group])
+            values = [self.terms(s) for _, s in group]
+            node = nodes.assign(target, values[0] if len(values) == 1 else nodes.tuple_(values))
+            vars(node)["loc"] = op.loc
+            out.append(node)
+
+    def _is_free(self, pair: Pair, left: list[Pair], reads: dict[int, set[str]]) -> bool:
+        """Whether no other move that is left reads what `pair` overwrites."""
+        name = self.names.of(pair[0])
+        return not any(name in reads[id(other)] for other in left if other is not pair)
+
+    def _reads(self, v: Value) -> set[str]:
+        owner = v.owner
+        if isinstance(owner, Op) and owner in self.placement.plan.inlined:
+            values = self.placement.plan.reads(owner)
+        else:
+            values = [v]
+        return {self.names.of(x) for x in values if x in self.names.variables}

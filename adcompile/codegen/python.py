@@ -1,0 +1,156 @@
+"""The way out of SSA: from a function of the IR to the text of a Python function.
+
+Jumps come back (`tails`), expressions nest (`nest`), writes find their buffers (`place`, with the live
+ranges of `live`), values become variables with names (`names`), and what is left is written down
+(`statements`, `terms`, `moves`) as a gast tree, which `printer` turns into text.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from adcompile.codegen import nodes
+from adcompile.codegen.moves import Moves
+from adcompile.codegen.names import assign_names
+from adcompile.codegen.nodes import Node, gast
+from adcompile.codegen.place import Placement, place
+from adcompile.codegen.printer import to_text
+from adcompile.codegen.statements import Statements
+from adcompile.codegen.symbols import Symbols
+from adcompile.codegen.tails import prepare
+from adcompile.codegen.terms import Terms
+from adcompile.ir import core
+from adcompile.ir.core import Function, GlobalRef, Loc, Param
+from adcompile.ir.types import Tree
+
+
+@dataclass(slots=True)
+class Generated:
+    """The text of a function, and what it needs to run.
+
+    `namespace` holds what the text does not import itself; of that, `globals` tells which entries are
+    the user's globals, to be read again at each call. `lines` says which line of the user's a line of
+    the text comes from.
+    """
+
+    text: str
+    namespace: dict[str, Any]
+    lines: dict[int, Loc]
+    imports: list[str]
+    globals: dict[str, GlobalRef] = field(default_factory=dict)
+
+
+def generate(fn: Function) -> Generated:
+    """Python source for `fn` (which is not changed) and the functions that it invokes."""
+    functions = core.callees(fn)[::-1]  # callees first
+    reserved = {p.name for f in functions for p in f.params}
+    symbols = Symbols(reserved)
+    symbols.fresh(fn.name)
+    callees = {f: symbols.fresh(f.name) for f in functions if f is not fn} | {fn: fn.name}
+    copies = [prepare(f) for f in functions]
+    for copy in copies:
+        _reserve(copy, symbols)
+    symbols.restart()
+    defs = [_definition(copy, callees[f], symbols, callees) for f, copy in zip(functions, copies)]
+    imports = sorted(set(symbols.imports.values()), key=lambda line: (line.startswith("from"), line))
+    head = "\n".join(imports) + "\n\n\n" if imports else ""
+    text = head + "\n\n".join(to_text(d) for d in defs)
+    lines = _line_numbers(text, defs)
+    return Generated(text, symbols.namespace, lines, imports, symbols.globals)
+
+
+def _reserve(fn: Function, symbols: Symbols) -> None:
+    """Take the names of all that `fn` may refer to, before locals get theirs."""
+    for op in core.walk(fn.block):
+        text = op.loc.stmt.text
+        match op:
+            case core.Call() if op.member is None and nodes.operation(op.fn, [*op.operands]) is None:
+                symbols.function(op.fn, text)
+            case core.Const():
+                symbols.constant(op.value, text)
+            case core.Global():
+                symbols.variable(op.source)
+            case core.Make() if isinstance(op.result.type, Tree):
+                symbols.constant(op.result.type.node)
+            case core.For():
+                symbols.taken.update(("range", "reversed", "enumerate", "zip"))
+
+
+def _definition(fn: Function, name: str, symbols: Symbols, callees: dict[Function, str]) -> Node:
+    placement = place(fn)
+    names = assign_names(fn, placement, symbols.taken)
+    terms = Terms(placement.plan, names, symbols, callees)
+    moves = Moves(placement, names, terms)
+    moves.survey(fn)
+    body = Statements(placement, names, terms, moves).function(fn.block)
+    if fn.doc:
+        body.insert(0, gast.Expr(nodes.literal(inspect.cleandoc(fn.doc).split("\n\n")[0])))
+    args = _arguments(fn.params, symbols)
+    node = gast.FunctionDef(name, args, body or [gast.Pass()], [], None, None, [])
+    vars(node)["loc"] = fn.loc
+    return node
+
+
+def _arguments(params: list[Param], symbols: Symbols) -> Node:
+    groups: dict[str, list[Param]] = {}
+    for p in params:
+        groups.setdefault(p.kind, []).append(p)
+    positional = groups.get("POSITIONAL_ONLY", []) + groups.get("POSITIONAL_OR_KEYWORD", [])
+    only = groups.get("KEYWORD_ONLY", [])
+
+    def names(group: list[Param]) -> list[Node]:
+        return [gast.Name(p.name, gast.Param(), None, None) for p in group]
+
+    def default(p: Param) -> Node:
+        return None if p.default is core.MISSING else symbols.constant(p.default)
+
+    vararg, kwarg = (names(groups.get(k, [])) for k in ("VAR_POSITIONAL", "VAR_KEYWORD"))
+    return gast.arguments(
+        names(groups.get("POSITIONAL_OR_KEYWORD", [])),
+        names(groups.get("POSITIONAL_ONLY", [])),
+        vararg[0] if vararg else None,
+        names(only),
+        [default(p) for p in only],
+        kwarg[0] if kwarg else None,
+        [default(p) for p in positional if p.default is not core.MISSING],
+    )
+
+
+def _line_numbers(text: str, defs: list[Node]) -> dict[int, Loc]:
+    """Which line of `text` belongs to which place in the user's program."""
+    written = [d for d in ast.parse(text).body if isinstance(d, ast.FunctionDef)]
+    lines: dict[int, Loc] = {}
+    for parsed, made in zip(_statements(written), _statements(defs), strict=True):
+        loc = vars(made).get("loc")
+        if loc is not None:
+            for line in range(parsed.lineno, _header_end(parsed) + 1):
+                lines[line] = loc
+    return lines
+
+
+def _header_end(stmt: Any) -> int:
+    body = getattr(stmt, "body", None)
+    return max(stmt.lineno, body[0].lineno - 1) if body else stmt.end_lineno
+
+
+def _statements(roots: list[Any]) -> Iterator[Any]:
+    """All statements but comments, in the order of the text."""
+    stack = list(reversed(roots))
+    while stack:
+        stmt = stack.pop()
+        yield stmt
+        inner = [*getattr(stmt, "body", ()), *getattr(stmt, "orelse", ())]
+        stack.extend(s for s in reversed(inner) if not _is_comment(s))
+
+
+def _is_comment(stmt: Any) -> bool:
+    if not isinstance(stmt, gast.Expr) or not isinstance(stmt.value, gast.Constant):
+        return False
+    return type(stmt.value.value) is not str and isinstance(stmt.value.value, str)
+
+
+__all__ = ["Generated", "Placement", "generate"]

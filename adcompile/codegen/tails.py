@@ -1,0 +1,109 @@
+"""A private copy of a function in which jumps are jumps again.
+
+Lowering turned `break` and early `return` into values: a loop body yields whether to stop, a branch
+yields what will be returned. Where a branch stands in tail position that is undone here: what
+follows it is pushed into its arms, so that each arm ends in its own `Return`, or in a `Yield` and a
+`Break` whose condition is then mostly a constant.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from adcompile.ir import core
+from adcompile.ir.clone import clone_block, clone_function
+from adcompile.ir.core import Block, Function, Op, Value
+
+
+@dataclass(eq=False, slots=True)
+class Break(core.Op):
+    """After the `Yield` of a block in tail position of a loop: [stop], leave the loop if true."""
+
+
+def end_of(block: Block) -> Op:
+    """The `Yield` or `Return` of a block."""
+    last = block.ops[-1]
+    return block.ops[-2] if isinstance(last, Break) else last
+
+
+def prepare(fn: Function) -> Function:
+    """A copy of `fn` to make a text of."""
+    fn = clone_function(fn)
+    _push_returns(fn.block)
+    for block in list(core.walk_blocks(fn.block)):
+        for op in block.ops:
+            if isinstance(op, core.For | core.While) and op.stops:
+                _push_stops(op.body)
+    return fn
+
+
+def _tail_branch(block: Block, before: Op) -> tuple[core.If, list[Op]] | None:
+    """The `if` statement that `block` ends in, and what follows it up to the op `before`."""
+    rest: list[Op] = []
+    for op in reversed(block.ops[: block.ops.index(before)]):
+        if isinstance(op, core.If):
+            return (op, rest[::-1]) if op.form == "if" else None
+        if not isinstance(op, core.Const | core.Make | core.Undef):
+            return None
+        rest.append(op)
+    return None
+
+
+def _used_only_by(values: list[Value], users: list[Op], root: Block) -> bool:
+    """Whether no op of `root` but `users` reads any of `values` (all stand in `root` itself)."""
+    own = set(values)
+    inside = set(users)
+    return not any(v in own for op in root.ops if op not in inside for v in op.operands)
+
+
+def _push_returns(block: Block) -> None:
+    work = [block]
+    while work:
+        block = work.pop()
+        ret = block.ops[-1]
+        found = _tail_branch(block, ret) if isinstance(ret, core.Return) else None
+        if found is None:
+            continue
+        branch, rest = found
+        if not branch.results or any(r.name for r in branch.results):
+            continue
+        if not _used_only_by(branch.results, [*rest, ret], block):
+            continue
+        for arm in branch.blocks:
+            mapping = dict(zip(branch.results, end_of(arm).operands))
+            tail = clone_block(Block([], [*rest, ret]), mapping).ops
+            for op in tail:  # the user's own `return`, as far as one can see
+                op.loc = arm.ops[-2].loc if len(arm.ops) > 1 else op.loc
+            arm.ops[-1:] = tail
+            work.append(arm)
+        branch.results = []
+        block.ops[block.ops.index(branch) + 1 :] = [core.Yield([], [], ret.loc, ret.order)]
+
+
+def _push_stops(body: Block) -> None:
+    """Move the stop flag that `body` yields last to where it is decided."""
+    work = [body]
+    while work:
+        block = work.pop()
+        end = end_of(block)
+        stop = end.operands.pop()
+        if core.constant(stop, None) is False:
+            continue
+        found = _tail_branch(block, end)
+        if found is not None and stop in found[0].results and _pushable(found[0], found[1], end, block):
+            branch = found[0]
+            yields = [*end.operands, stop]
+            for arm in branch.blocks:
+                new = dict(zip(branch.results, end_of(arm).operands))
+                end_of(arm).operands = [new.get(v, v) for v in yields]
+                work.append(arm)
+            branch.results = [Value(v.type, v.name, branch) for v in end.operands]
+            end.operands = list(branch.results)
+        else:
+            block.ops.append(Break([stop], [], end.loc, end.order))
+
+
+def _pushable(branch: core.If, rest: list[Op], end: Op, block: Block) -> bool:
+    return not any(isinstance(op, core.Make) for op in rest) and _used_only_by(
+        branch.results, [end], block
+    )

@@ -1,0 +1,162 @@
+"""Reading `x.name`: members of arrays, of objects and modules; and names from outside."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import types
+from typing import Any
+
+import gast
+import numpy as np
+
+from adcompile.frontend import calls, joins, members, subscripts
+from adcompile.frontend.context import Context
+from adcompile.frontend.operands import (
+    Bound,
+    Closure,
+    Iterable,
+    Known,
+    Obj,
+    Operand,
+    Tup,
+    is_bottom,
+)
+from adcompile.frontend.scopes import Outside, attribute as module_attribute, data_type, is_static
+from adcompile.ir import core
+from adcompile.ir.core import Value
+from adcompile.ir.types import Array, Opaque, Scalar, Seq, Tree, describe
+
+LIST_METHODS = {"append", "copy", "extend", "index", "insert", "pop", "reverse"}
+DICT_METHODS = {"copy", "get", "items", "keys", "pop", "setdefault", "update", "values"}
+
+
+def from_outside(cx: Context, found: Outside, node: gast.AST) -> Operand:
+    """A global, a variable of a closure or an attribute of a module.
+
+    What counts by its identity is known now; plain data is read at each call.
+    """
+    obj = found.value
+    if is_static(obj) and not hasattr(type(obj), "__dataclass_fields__"):
+        return Known(obj)
+    if not isinstance(obj, bool) and isinstance(obj, float) and _is_constant(found):
+        return cx.here(node).const(obj)
+    t = data_type(obj) or Opaque(type(obj))
+    op = cx.here(node).add(core.Global, (), (t,), source=found.ref)
+    if "." not in found.ref.name:
+        op.result.name = found.ref.name
+    if isinstance(t, Array) and not t.rank and isinstance(obj, np.ndarray):
+        cx.boxed.add(op.result)
+    return op.result
+
+
+def _is_constant(found: Outside) -> bool:
+    """np.pi and the like: numbers of libraries, which nobody changes."""
+    return found.ref.name.partition(".")[0] in ("np", "numpy", "math", "cmath", "scipy")
+
+
+def attribute(cx: Context, x: Operand, name: str, node: gast.AST) -> Operand:
+    """`x.name`."""
+    if is_bottom(x):
+        return cx.bottom(node)
+    match x:
+        case Known(value):
+            return _of_known(cx, value, name, node)
+        case Value(type=Array()):
+            return _of_array(cx, x, name, node)
+        case Value(type=Scalar(kind)):
+            if name == "real" and kind != "complex":
+                return x
+            if name in ("conjugate",) and kind != "complex":
+                return Bound(x, name, node)
+        case Value(type=Opaque()):
+            return Bound(x, name, node)
+        case Value(type=Seq()) if name in LIST_METHODS:
+            return Bound(x, name, node)
+        case Obj(node=kind):
+            if name in (LIST_METHODS if kind is list else DICT_METHODS):
+                return Bound(x, name, node)
+        case Tup() | Value(type=Tree()):
+            return _of_tree(cx, x, name, node)
+        case Closure() if name in ("__name__", "__qualname__"):
+            return Known(x.code.name)
+        case Iterable():
+            pass
+    cx.mismatch(f"{joins.describe_operand(x)} has no attribute `{name}`", node)
+
+
+def _of_known(cx: Context, value: Any, name: str, node: gast.AST) -> Operand:
+    try:
+        if isinstance(value, types.ModuleType):
+            path = f"{_written(node, value)}.{name}"
+            return from_outside(cx, module_attribute(value, path, name), node)
+        found = getattr(value, name)
+    except AttributeError:
+        what = f"module `{value.__name__}`" if isinstance(value, types.ModuleType) else f"{value!r}"
+        close = difflib.get_close_matches(name, dir(value), n=1)
+        cx.mismatch(
+            f"{what} has no attribute `{name}`", node, f"did you mean `{close[0]}`?" if close else None
+        )
+    return Known(found)
+
+
+def _written(node: gast.AST, module: types.ModuleType) -> str:
+    """A module as the user wrote it: `np` or `a.b`."""
+    names = []
+    inner: Any = getattr(node, "value", None)
+    while isinstance(inner, gast.Attribute):
+        names.append(inner.attr)
+        inner = inner.value
+    if isinstance(inner, gast.Name):
+        return ".".join([inner.id, *reversed(names)])
+    return module.__name__
+
+
+def _of_array(cx: Context, x: Value, name: str, node: gast.AST) -> Operand:
+    assert isinstance(x.type, Array)
+    if name == "ndim":
+        return Known(x.type.rank)
+    if name == "dtype":
+        return Known(x.type.dtype)
+    if name == "itemsize":
+        return Known(x.type.dtype.itemsize)
+    if name in members.ATTRIBUTES:
+        return cx.emit(node, members.ATTRIBUTES[name], [x], member=name)
+    if name in members.METHODS:
+        return Bound(x, name, node)
+    if name in members.WRITING:
+        cx.unsupported(
+            f"`.{name}()` writes into an array; writes into arrays are not supported yet",
+            node,
+            f"make a new array: `{members.WRITING[name]}`",
+        )
+    known = [*members.ATTRIBUTES, *members.METHODS, "ndim", "dtype"]
+    if hasattr(np.ndarray, name):
+        cx.unsupported(f"the array member `{name}` is not supported", node)
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean `{close[0]}`?" if close else None
+    cx.mismatch(f"{describe(x.type)} has no attribute `{name}`", node, hint)
+
+
+def _of_tree(cx: Context, x: Operand, name: str, node: gast.AST) -> Operand:
+    found = subscripts.keys_of(cx, x)
+    assert found is not None
+    kind, keys = found
+    if kind in (tuple, list, dict):
+        if kind is dict and name in DICT_METHODS or kind is list and name in LIST_METHODS:
+            return Bound(x, name, node)
+        cx.mismatch(f"a {kind.__name__} has no attribute `{name}`", node)
+    if name in keys:
+        return subscripts.child(cx, x, name, node)
+    member = inspect.getattr_static(kind, name, None)
+    if isinstance(member, property) and isinstance(member.fget, types.FunctionType):
+        return calls.call(cx, node, calls.closure_of(cx, member.fget, node, x), [], {})
+    if isinstance(member, types.FunctionType):
+        return calls.closure_of(cx, member, node, x)
+    if isinstance(member, staticmethod | classmethod):
+        return Known(getattr(kind, name))
+    if member is not None and is_static(member):
+        return Known(member)
+    close = difflib.get_close_matches(name, [str(k) for k in keys], n=1)
+    hint = f"did you mean `{close[0]}`?" if close else None
+    cx.mismatch(f"a {kind.__name__} has no attribute `{name}`", node, hint)

@@ -1,0 +1,377 @@
+"""Calls: what is called, how its arguments bind, and how a Python function is inlined.
+
+A Python function with source is lowered where it is called, with its own locations. One that comes
+back to itself with arguments of the same types becomes a function of its own (`recursion`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from collections.abc import Callable
+from typing import Any
+
+import gast
+import numpy as np
+
+from adcompile.errors import SourceUnavailable, TypeMismatch
+from adcompile.frontend import builtin_calls, expressions, fold, joins, members, recursion
+from adcompile.frontend.context import Context
+from adcompile.frontend.functions import code_of
+from adcompile.frontend.operands import (
+    Bound,
+    Closure,
+    Known,
+    Obj,
+    Operand,
+    Tup,
+    Unbound,
+    is_bottom,
+)
+from adcompile.frontend.scopes import Frame, data_type
+from adcompile.frontend.source import loc_of
+from adcompile.ir.core import Value
+from adcompile.ir.infer import infer_call
+from adcompile.ir.types import Array, Opaque, Scalar, Seq, Tree, TypeClash, scalar_kind
+from adcompile.rules import registry
+
+RESULT = "$result"  # the variable of a frame that holds what it returns
+_LIBRARIES = ("numpy", "scipy", "math", "cmath", "operator", "_operator", "builtins")
+
+
+def call_node(cx: Context, node: gast.Call) -> Operand:
+    fn = expressions.evaluate(cx, node.func)
+    args = expressions.elements(cx, node.args)
+    kwargs: dict[str, Operand] = {}
+    for k in node.keywords:
+        x = expressions.evaluate(cx, k.value)
+        if k.arg is not None:
+            _keyword(cx, kwargs, k.arg, x, node)
+            continue
+        spread = expressions.subscripts.known_layout(cx, x, k.value)
+        if spread.node is not dict:
+            cx.mismatch(f"the argument after `**` must be a dict, not a {spread.node.__name__}", node)
+        for name, item in zip(spread.keys, spread.items, strict=True):
+            _keyword(cx, kwargs, str(name), item, node)
+    return call(cx, node, fn, args, kwargs)
+
+
+def _keyword(cx: Context, kwargs: dict[str, Operand], name: str, x: Operand, node: gast.AST) -> None:
+    if name in kwargs:
+        cx.mismatch(f"the keyword argument `{name}` is given twice", node)
+    kwargs[name] = x
+
+
+def call(
+    cx: Context, node: gast.AST, fn: Operand, args: list[Operand], kwargs: dict[str, Operand]
+) -> Operand:
+    """`fn(*args, **kwargs)`."""
+    if is_bottom(fn):
+        return cx.bottom(node)
+    match fn:
+        case Known(value):
+            return _call_known(cx, node, value, args, kwargs)
+        case Closure():
+            return inline(cx, node, fn, args, kwargs)
+        case Bound():
+            return _call_bound(cx, node, fn, args, kwargs)
+        case Value(type=Opaque(cls)) if callable(getattr(cls, "__call__", None)):  # noqa: B004
+            return cx.emit(node, operator_call, [fn, *args], kwargs, effect=True, types=[Opaque(object)])
+    cx.mismatch(f"{joins.describe_operand(fn)} cannot be called", node)
+
+
+def operator_call(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Call an object that is known at run time only (`operator.call`, before Python 3.11 there is none)."""
+    return fn(*args, **kwargs)
+
+
+def _call_known(
+    cx: Context, node: gast.AST, fn: Any, args: list[Operand], kwargs: dict[str, Operand]
+) -> Operand:
+    if not callable(fn):
+        cx.mismatch(f"{joins.describe_operand(Known(fn))} cannot be called", node)
+    handler = builtin_calls.HANDLERS.get(fn) if _hashable(fn) else None
+    if handler is not None:
+        return handler(cx, node, args, kwargs)
+    folded = fold.call(cx, fn, args, kwargs)
+    if folded is not None:
+        return folded
+    _refuse_writes(cx, node, fn, kwargs)
+    if any(map(is_bottom, (*args, *kwargs.values()))) and not isinstance(fn, types.FunctionType):
+        return cx.bottom(node)
+    module = (getattr(fn, "__module__", None) or type(fn).__module__).partition(".")[0]
+    if module not in _LIBRARIES and _hashable(fn) and registry.lookup(fn) is not None:
+        return _with_rule(cx, node, fn, args, kwargs)
+    if isinstance(fn, type):
+        return _construct(cx, node, fn, args, kwargs)
+    if module not in _LIBRARIES:
+        if isinstance(fn, types.FunctionType):
+            try:
+                closure = closure_of(cx, fn, node)
+            except SourceUnavailable:
+                return _opaque(cx, node, fn, args, kwargs)
+            return inline(cx, node, closure, args, kwargs)
+        if isinstance(fn, types.MethodType) and isinstance(fn.__func__, types.FunctionType):
+            receiver = fn.__self__
+            if isinstance(receiver, type) or data_type(receiver) is None:
+                return inline(cx, node, closure_of(cx, fn.__func__, node, Known(receiver)), args, kwargs)
+    return _library(cx, node, fn, args, kwargs)
+
+
+def _with_rule(
+    cx: Context, node: gast.AST, fn: Any, args: list[Operand], kwargs: dict[str, Operand]
+) -> Operand:
+    """A user's function with a rule is kept as a call; its body, if it has one, gives the type."""
+    operands = [cx.value(a, node) for a in args]
+    named = {k: cx.value(v, node) for k, v in kwargs.items()}
+    try:
+        known = infer_call(fn, operands, named) != Opaque(object)
+    except TypeClash:
+        known = True
+    if known or not isinstance(fn, types.FunctionType):
+        return _library(cx, node, fn, list(operands), dict(named))
+    outer = cx.enter()
+    result = inline(cx, node, closure_of(cx, fn, node), list(operands), dict(named))
+    found = cx.value(result, node).type
+    cx.leave(outer)
+    parts = list(found.items) if isinstance(found, Tree) and found.node is tuple else [found]
+    return cx.emit(node, fn, list(operands), dict(named), types=parts)
+
+
+def _library(
+    cx: Context, node: gast.AST, fn: Any, args: list[Operand], kwargs: dict[str, Operand]
+) -> Operand:
+    """A function of NumPy and the like: typed by `infer`, or opaque."""
+    operands = [cx.value(a, node) for a in args]
+    named = {k: cx.value(v, node) for k, v in kwargs.items()}
+    try:
+        unknown = infer_call(fn, operands, named) == Opaque(object)
+    except TypeClash:  # said properly, or answered with a constant, by `emit`
+        unknown = False
+    if unknown:
+        return _opaque(cx, node, fn, args, kwargs)
+    return cx.emit(node, fn, list(operands), dict(named))
+
+
+def _opaque(
+    cx: Context, node: gast.AST, fn: Any, args: list[Operand], kwargs: dict[str, Operand]
+) -> Operand:
+    """A function that the compiler knows nothing of: called as it is, in order, once."""
+    return cx.emit(node, fn, args, kwargs, effect=True, types=[Opaque(object)])
+
+
+def _hashable(fn: Any) -> bool:
+    try:
+        hash(fn)
+    except TypeError:
+        return False
+    return True
+
+
+def _refuse_writes(cx: Context, node: gast.AST, fn: Any, kwargs: dict[str, Operand]) -> None:
+    name = getattr(fn, "__name__", str(fn))
+    out = kwargs.get("out")
+    if out is not None and not (isinstance(out, Known) and out.value is None):
+        cx.unsupported(
+            "`out=` writes into an array; writes into arrays are not supported yet",
+            node,
+            "assign the result: `x = " + f"{name}(…)`",
+        )
+    instead = members.WRITERS.get(fn) if _hashable(fn) else None
+    owner = getattr(fn, "__self__", None)
+    if instead is None and isinstance(owner, np.ufunc) and name == "at":
+        instead = "np.where or np.bincount"
+    if instead is not None:
+        cx.unsupported(
+            f"`{name}` writes into an array; writes into arrays are not supported yet",
+            node,
+            f"make a new array: `{instead}`",
+        )
+
+
+# --- classes ------------------------------------------------------------------------------------
+
+
+def _construct(
+    cx: Context, node: gast.AST, cls: type, args: list[Operand], kwargs: dict[str, Operand]
+) -> Operand:
+    if issubclass(cls, BaseException):
+        return cx.emit(node, cls, args, kwargs, types=[Opaque(cls)])
+    if issubclass(cls, tuple) and hasattr(cls, "_fields"):
+        fields = cls._fields  # type: ignore[attr-defined]
+        defaults = cls._field_defaults  # type: ignore[attr-defined]
+        return _record(cx, node, cls, fields, {k: Known(v) for k, v in defaults.items()}, args, kwargs)
+    if dataclasses.is_dataclass(cls):
+        params = cls.__dataclass_params__  # type: ignore[attr-defined]
+        if params.init and not hasattr(cls, "__post_init__"):
+            found = [f for f in dataclasses.fields(cls) if f.init]
+            defaults = {f.name: Known(f.default) for f in found if f.default is not dataclasses.MISSING}
+            return _record(cx, node, cls, tuple(f.name for f in found), defaults, args, kwargs)
+    if cls.__module__.partition(".")[0] in _LIBRARIES:
+        return _library(cx, node, cls, args, kwargs)
+    cx.unsupported(
+        f"objects of class {cls.__name__} cannot be made in differentiated code",
+        node,
+        "make it outside and pass it, or use a dataclass or a named tuple",
+    )
+
+
+def _record(
+    cx: Context,
+    node: gast.AST,
+    cls: type,
+    fields: tuple[str, ...],
+    defaults: dict[str, Operand],
+    args: list[Operand],
+    kwargs: dict[str, Operand],
+) -> Operand:
+    if len(args) > len(fields):
+        cx.mismatch(f"{cls.__name__} takes {len(fields)} arguments, {len(args)} are given", node)
+    given = dict(zip(fields, args, strict=False))
+    for k, v in kwargs.items():
+        if k not in fields or k in given:
+            problem = "is given twice" if k in given else "is not one of its fields"
+            cx.mismatch(f"{cls.__name__}: `{k}` {problem}", node)
+        given[k] = v
+    missing = [f for f in fields if f not in given and f not in defaults]
+    if missing:
+        cx.mismatch(f"{cls.__name__}: `{missing[0]}` is missing", node)
+    return Tup(cls, fields, tuple([given[f] if f in given else defaults[f] for f in fields]))
+
+
+# --- methods ------------------------------------------------------------------------------------
+
+
+def _call_bound(
+    cx: Context, node: gast.AST, fn: Bound, args: list[Operand], kwargs: dict[str, Operand]
+) -> Operand:
+    x, name = fn.receiver, fn.name
+    if isinstance(x, Value) and isinstance(x.type, Opaque):
+        method = getattr(x.type.cls, name, None)
+        if not callable(method):
+            cx.mismatch(f"a {x.type.cls.__name__} has no method `{name}`", node)
+        return cx.emit(
+            node, method, [x, *args], kwargs, member=f"{name}()", effect=True, types=[Opaque(object)]
+        )
+    if isinstance(x, Value) and isinstance(x.type, Array | Scalar):
+        _refuse_writes(cx, node, members.METHODS[name], kwargs)
+        if name in members.VARIADIC and len(args) > 1:
+            args = [Tup(tuple, tuple(range(len(args))), tuple(args))]
+        return cx.emit(node, members.METHODS[name], [x, *args], kwargs, member=f"{name}()")
+    assert isinstance(x, Obj | Tup) or isinstance(x, Value) and isinstance(x.type, Tree | Seq)
+    return builtin_calls.method(cx, node, x, name, args, kwargs)
+
+
+# --- Python functions ---------------------------------------------------------------------------
+
+
+def closure_of(
+    cx: Context, fn: types.FunctionType, node: gast.AST, receiver: Operand | None = None
+) -> Closure:
+    """A Python function of a module, ready to be inlined."""
+    code = code_of(fn)
+    a = code.args
+    positional = [*a.posonlyargs, *a.args]
+    values = fn.__defaults__ or ()
+    defaults: dict[str, Operand] = {}
+    for p, v in zip(positional[len(positional) - len(values) :], values, strict=True):
+        defaults[p.id] = Known(v)
+    for k, v in (fn.__kwdefaults__ or {}).items():
+        defaults[k] = Known(v)
+    return Closure(code, defaults, None, fn, receiver)
+
+
+def inline(
+    cx: Context, node: gast.AST, fn: Closure, args: list[Operand], kwargs: dict[str, Operand]
+) -> Operand:
+    """Lower the body of `fn` here."""
+    if fn.receiver is not None:
+        args = [fn.receiver, *args]
+    bound = bind(cx, node, fn, args, kwargs)
+    return recursion.inline_or_invoke(cx, node, fn, bound, lambda: run(cx, node, fn, bound))
+
+
+def run(cx: Context, node: gast.AST, fn: Closure, bound: dict[str, Operand]) -> Operand:
+    """The result of the body of `fn`, lowered in a frame of its own."""
+    outer, loc = cx.frame, cx.builder.loc
+    path = (outer.path, cx.unrolled, id(node))
+    frame = Frame(fn.code, fn.parent, fn.function, path, outer.depth + 1)
+    cx.frame = frame
+    for name, x in bound.items():
+        cx.store.set(frame.cell(name), x)
+    result = body(cx, fn.code.body)
+    frame.closed = not frame.captured
+    cx.frame, cx.builder.loc = outer, loc
+    return result
+
+
+def body(cx: Context, statements: Any) -> Operand:
+    """What a function's body returns, in the current frame."""
+    if not isinstance(statements, list):
+        return cx.evaluate(cx, statements)
+    cell = cx.frame.cell(RESULT)
+    cx.store.set(cell, Known(None))
+    cx.execute(cx, statements)
+    result = cx.store.get(cell)
+    if isinstance(result, joins.Poison):
+        raise TypeMismatch(
+            f"{cx.frame.code.name} returns {result.reason}",
+            result.locs[0] if result.locs else cx.builder.loc,
+            "return the same kind of value on each path",
+        )
+    return Known(None) if isinstance(result, Unbound) else result
+
+
+def bind(
+    cx: Context, node: gast.AST, fn: Closure, args: list[Operand], kwargs: dict[str, Operand]
+) -> dict[str, Operand]:
+    """The parameters of `fn` with what is passed for them."""
+    a, name = fn.code.args, fn.code.name
+    positional = [p.id for p in (*a.posonlyargs, *a.args)]
+    bound: dict[str, Operand] = dict(zip(positional, args, strict=False))
+    rest = args[len(positional) :]
+    if rest and a.vararg is None:
+        most = len(positional)
+        cx.mismatch(f"{name} takes {most} positional arguments, {len(args)} are given", node)
+    by_name = {p.id for p in (*a.args, *a.kwonlyargs)}
+    extra: dict[str, Operand] = {}
+    for k, v in kwargs.items():
+        if k in by_name and k in bound:
+            cx.mismatch(f"{name}: the argument `{k}` is given twice", node)
+        if k not in by_name and a.kwarg is None:
+            cx.mismatch(f"{name} has no parameter `{k}`", node)
+        (bound if k in by_name else extra)[k] = v
+    for p in (*positional, *(p.id for p in a.kwonlyargs)):
+        if p not in bound:
+            if p not in fn.defaults:
+                cx.mismatch(f"{name}: the argument `{p}` is missing", node)
+            bound[p] = default(cx, fn.defaults[p], node)
+    if a.vararg is not None:
+        bound[a.vararg.id] = Tup(tuple, tuple(range(len(rest))), tuple(rest))
+    if a.kwarg is not None:
+        made = Obj(dict)
+        cx.store.set(made, Tup(dict, tuple(extra), tuple(extra.values())))
+        bound[a.kwarg.id] = made
+    return bound
+
+
+def default(cx: Context, x: Operand, node: gast.AST) -> Operand:
+    """The value of a default: numbers stay known, containers are taken apart."""
+    if not isinstance(x, Known) or scalar_kind(x.value) is not None:
+        return x
+    if isinstance(x.value, tuple) and not hasattr(x.value, "_fields"):
+        items = tuple([default(cx, Known(v), node) for v in x.value])
+        return Tup(tuple, tuple(range(len(items))), items)
+    if isinstance(x.value, np.ndarray | np.generic):
+        return cx.value(x, node)
+    if isinstance(x.value, list | dict):
+        cx.unsupported("a default that is a list or a dict is shared by all calls", node, "use a tuple")
+    return x
+
+
+def iterate(cx: Context, x: Operand, node: gast.AST) -> list[Operand] | None:
+    """The items of what has a known number of them; None where the number is not known."""
+    return builtin_calls.items_of(cx, x, node)
+
+
+__all__ = ["RESULT", "bind", "body", "call", "call_node", "closure_of", "inline", "iterate", "loc_of"]

@@ -1,0 +1,285 @@
+"""What lowering knows at each moment, and the ways to make ops of what it evaluates.
+
+`Context` is handed to every function of the frontend: the builder of the current block, the store,
+the frame. Its methods turn operands into IR values, calls into ops, and failures into errors at
+the place that they are about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+import gast
+
+from adcompile.errors import InternalError, TypeMismatch, UnsupportedSyntax
+from adcompile.frontend import joins, members
+from adcompile.frontend.operands import (
+    Bound,
+    Closure,
+    Iterable,
+    Known,
+    Obj,
+    Operand,
+    Poison,
+    Slicer,
+    Tup,
+    Unbound,
+    literal,
+)
+from adcompile.frontend.scopes import Frame, Store
+from adcompile.frontend.source import loc_of
+from adcompile.ir.builder import Builder
+from adcompile.ir.core import MISSING, Block, Const, Item, Make, Unpack, Value
+from adcompile.ir.infer import NeedValue, infer_call
+from adcompile.ir.types import UNDEFINED, Dim, Scalar, Tree, Type, TypeClash, Undefined
+
+
+class NeedStatic(Exception):
+    """The value of a parameter's leaf decides a type: `path` is (index, *keys of the tree)."""
+
+    def __init__(self, path: tuple[Any, ...]):
+        super().__init__(f"the value of parameter leaf {path} is needed at compile time")
+        self.path = path
+
+
+@dataclass(eq=False)
+class Context:
+    builder: Builder
+    frame: Frame
+    evaluate: Callable[[Context, gast.AST], Operand]
+    execute: Callable[[Context, list[Any]], None]
+    module: Any  # recursion.Module: the functions of this compilation
+    store: Store = field(default_factory=Store)
+    parameters: dict[Value, Any] = field(default_factory=dict)  # → position in the signature
+    folded: dict[Value, Any] = field(default_factory=dict)  # computed from literals alone
+    boxed: set[Value] = field(default_factory=set)  # arrays of rank 0, not NumPy scalars
+    fixpoints: dict[Any, tuple[dict[Any, Operand], set[Dim]]] = field(default_factory=dict)  # of loops
+    bottoms: list[tuple[Value, str, gast.AST]] = field(default_factory=list)  # read, not assigned
+    unrolled: Hashable = None  # the iterations of unrolled loops that are being lowered
+    generic: set[Dim] = field(default_factory=set)  # dimensions of any size, made by loops
+    dead: bool = False  # what follows is never reached
+    returned: gast.AST | None = None  # the last `return`
+
+    # --- places and errors ----------------------------------------------------------------------
+
+    def here(self, node: gast.AST) -> Builder:
+        """The builder, with the location of `node`."""
+        self.builder.loc = loc_of(node)
+        return self.builder
+
+    def mismatch(self, message: str, node: gast.AST, hint: str | None = None) -> NoReturn:
+        raise TypeMismatch(message, loc_of(node), hint)
+
+    def unsupported(self, message: str, node: gast.AST, hint: str | None = None) -> NoReturn:
+        raise UnsupportedSyntax(message, loc_of(node), hint)
+
+    # --- blocks ---------------------------------------------------------------------------------
+
+    def enter(self) -> Builder:
+        """Start a nested block; returns the builder of the outer one for `leave`."""
+        outer = self.builder
+        self.builder = outer.into(Block())
+        self.store.open()
+        return outer
+
+    def leave(self, outer: Builder) -> Arm:
+        """End a nested block: what it changed is undone, and returned with the block."""
+        arm = Arm(self.builder, self.store.close(), self.dead, self.store)
+        self.builder = outer
+        self.dead = False
+        return arm
+
+    # --- values ---------------------------------------------------------------------------------
+
+    def contents(self, obj: Obj) -> Operand:
+        return self.store.get(obj)
+
+    def known(self, x: Operand) -> Any:
+        """The Python object that `x` is known to be, or MISSING."""
+        found = literal(x)
+        if found is not MISSING or not isinstance(x, Value):
+            return found
+        if isinstance(x.type, Scalar) and isinstance(x.type.size, int):
+            return x.type.size
+        return self.folded.get(x, MISSING)
+
+    def value(self, x: Operand, node: gast.AST) -> Value:
+        """`x` as one IR value."""
+        if isinstance(x, Value):
+            return x
+        self.here(node)
+        try:
+            return materialise(x, self.builder, self.contents)
+        except TypeClash as e:
+            self.mismatch(e.reason, node)
+
+    def bottom(self, node: gast.AST) -> Value:
+        return self.here(node).undef(UNDEFINED)
+
+    def need(self, v: Value, node: gast.AST) -> Value:
+        """A constant for `v`, whose value decides a type."""
+        found = self.known(v)
+        if found is not MISSING:
+            return self.here(node).const(found)
+        path = self._path(v)
+        if path is not None:
+            raise NeedStatic(path)
+        what = f"`{v.name}`" if v.name else "this number"
+        self.mismatch(
+            f"the value of {what} must be known at compile time: it decides the type of the result",
+            node,
+            "pass it as an argument of the function, or write a constant",
+        )
+
+    def static(self, x: Operand, node: gast.AST) -> Any:
+        """The Python object that `x` must be known to be here."""
+        found = self.known(x)
+        if found is MISSING:
+            found = literal(self.need(self.value(x, node), node))
+        return found
+
+    def _path(self, v: Value) -> tuple[Any, ...] | None:
+        keys: list[Any] = []
+        while v not in self.parameters:
+            match v.owner:
+                case Item(operands=[tree], key=key):
+                    keys.append(key)
+                case Unpack(operands=[tree], results=results):
+                    assert isinstance(tree.type, Tree)
+                    keys.append(tree.type.keys[results.index(v)])
+                case _:
+                    return None
+            v = tree
+        return (self.parameters[v], *reversed(keys)) if isinstance(v.owner, Block) else None
+
+    def check_bottoms(self) -> None:
+        """Refuse reads of variables that turned out to be assigned on no path."""
+        for value, name, node in self.bottoms:
+            if isinstance(value.type, Undefined):
+                self.mismatch(f"`{name}` is read before it is assigned", node)
+
+    # --- ops ------------------------------------------------------------------------------------
+
+    def emit(
+        self,
+        node: gast.AST,
+        fn: Callable[..., Any],
+        args: Sequence[Operand] = (),
+        kwargs: dict[str, Operand] | None = None,
+        *,
+        member: str | None = None,
+        effect: bool = False,
+        types: Sequence[Type] | None = None,
+    ) -> Operand:
+        """A call as an op; the results of a function that returns several come as a `Tup`."""
+        operands = [self.value(a, node) for a in args]
+        named = {k: self.value(v, node) for k, v in (kwargs or {}).items()}
+
+        def attempt() -> Operand:
+            found = infer_call(fn, operands, named) if types is None else tuple(types)
+            several = isinstance(found, tuple) and (types is None or len(found) != 1)
+            results = found if isinstance(found, tuple) else (found,)
+            node_type = members.RESULT_TYPES.get(fn, tuple) if several else tuple
+            if several and len(results) == 1:  # one result would stand for itself
+                results = (Tree(node_type, (0,), results),)
+            op = self.here(node).call_op(
+                fn, operands, dict(named), member=member, effect=effect, types=results
+            )
+            if len(op.results) == 1:
+                return op.results[0]
+            keys = getattr(node_type, "_fields", tuple(range(len(op.results))))
+            made = Tup(node_type, keys, tuple(op.results))
+            if node_type is not list:
+                return made
+            fresh = Obj(list)
+            self.store.set(fresh, made)
+            return fresh
+
+        def replace(v: Value) -> None:
+            new = self.need(v, node)
+            operands[:] = [self._replaced(o, v, new) for o in operands]
+            for k, o in named.items():
+                named[k] = self._replaced(o, v, new)
+
+        return self.inferred(attempt, replace, node)
+
+    def inferred(
+        self, attempt: Callable[[], Any], replace: Callable[[Value], None], node: gast.AST
+    ) -> Any:
+        """`attempt`, whose types are inferred: constants are put in where they are asked for."""
+        asked: set[Value] = set()
+        while True:
+            try:
+                return attempt()
+            except NeedValue as e:
+                if e.operand in asked:
+                    raise InternalError(f"asked twice: {e.reason}", loc_of(node)) from e
+                asked.add(e.operand)
+                replace(e.operand)
+            except TypeClash as e:
+                self.mismatch(e.reason, node)
+
+    def _replaced(self, x: Value, old: Value, new: Value) -> Value:
+        """`x` with `new` for `old`, also inside the containers that `x` is made of."""
+        if x is old:
+            return new
+        if isinstance(x.owner, Make) and isinstance(x.type, Tree):
+            items = [self._replaced(i, old, new) for i in x.owner.operands]
+            if any(a is not b for a, b in zip(items, x.owner.operands, strict=True)):
+                return self.builder.make(x.type.node, x.type.keys, items)
+        return x
+
+
+@dataclass(eq=False, slots=True)
+class Arm:
+    """A lowered block: its ops, and what it changed."""
+
+    builder: Builder
+    changes: dict[Any, Operand]
+    dead: bool
+    store: Store
+
+    @property
+    def block(self) -> Block:
+        return self.builder.block
+
+    def get(self, place: Any) -> Operand:
+        """What `place` holds at the end of the block."""
+        found = self.changes.get(place)
+        return self.store.get(place) if found is None else found
+
+
+def materialise(x: Operand, b: Builder, contents: joins.Contents) -> Value:
+    """`x` as one value, made in `b` (raises TypeClash where there is none)."""
+    match x:
+        case Value():
+            return x
+        case Known(value):
+            return b.const(value)
+        case Tup(node, keys, items):
+            return b.make(node, keys, [materialise(i, b, contents) for i in items])
+        case Obj():
+            return materialise(contents(x), b, contents)
+        case Iterable("range", parts):
+            bounds = [literal(p) for p in parts]
+            if MISSING not in bounds:
+                return b.const(range(*bounds))
+        case Slicer(start, stop, step):
+            bounds = [None if p is None else literal(p) for p in (start, stop, step)]
+            if MISSING not in bounds:
+                return b.const(slice(*bounds))
+        case Closure(function=function) if function is not None and x.receiver is None:
+            return b.const(function)
+        case Poison(reason):
+            raise TypeClash(reason)
+        case Bound(_, name):
+            raise TypeClash(f"the method {name} is not called: write `{name}(…)`")
+        case Unbound():
+            raise TypeClash("a variable is read that was never assigned")
+    raise TypeClash(f"{joins.describe_operand(x)} cannot be a value here")
+
+
+def is_constant(v: Value) -> bool:
+    return isinstance(v.owner, Const)

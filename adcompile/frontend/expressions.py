@@ -1,0 +1,489 @@
+"""Expressions: a gast node and the state of the program in, an operand out.
+
+`evaluate` looks the node's class up in a table. Chains of operators, which Python nests to the
+left, are walked without recursion. What is known at compile time is computed here: a test on a
+rank or on None costs nothing at run time, and only the branch that is taken is lowered.
+"""
+
+from __future__ import annotations
+
+import operator
+import types
+from collections.abc import Callable
+from typing import Any
+
+import gast
+
+from adcompile.errors import InternalError, TypeMismatch
+from adcompile.frontend import attributes, branches, calls, fold, subscripts
+from adcompile.frontend.context import Context
+from adcompile.frontend.functions import make_code
+from adcompile.frontend.operands import (
+    Bound,
+    Closure,
+    Iterable,
+    Known,
+    Obj,
+    Operand,
+    Poison,
+    Slicer,
+    Tup,
+    Unbound,
+    is_bottom,
+    is_seq,
+    is_tree,
+)
+from adcompile.frontend.scopes import Frame, outside, suggest
+from adcompile.frontend.source import loc_of
+from adcompile.ir.core import MISSING, Value
+from adcompile.ir.types import BOOL, Array, Opaque, Static, Tree, describe, scalar_kind
+
+BINARY: dict[type, Callable[..., Any]] = {
+    gast.Add: operator.add,
+    gast.Sub: operator.sub,
+    gast.Mult: operator.mul,
+    gast.Div: operator.truediv,
+    gast.FloorDiv: operator.floordiv,
+    gast.Mod: operator.mod,
+    gast.Pow: operator.pow,
+    gast.MatMult: operator.matmul,
+    gast.BitAnd: operator.and_,
+    gast.BitOr: operator.or_,
+    gast.BitXor: operator.xor,
+    gast.LShift: operator.lshift,
+    gast.RShift: operator.rshift,
+}
+UNARY: dict[type, Callable[..., Any]] = {
+    gast.USub: operator.neg,
+    gast.UAdd: operator.pos,
+    gast.Invert: operator.invert,
+    gast.Not: operator.not_,
+}
+COMPARE: dict[type, Callable[..., Any]] = {
+    gast.Lt: operator.lt,
+    gast.LtE: operator.le,
+    gast.Eq: operator.eq,
+    gast.NotEq: operator.ne,
+    gast.Gt: operator.gt,
+    gast.GtE: operator.ge,
+}
+
+
+def evaluate(cx: Context, node: gast.AST) -> Operand:
+    """What `node` evaluates to; its ops are appended to the current block."""
+    handler = EXPRESSIONS.get(type(node))
+    if handler is None:
+        raise InternalError(f"no lowering for {type(node).__name__}", loc_of(node))
+    return handler(cx, node)
+
+
+def test(cx: Context, node: gast.AST) -> bool | Value:
+    """A condition: a bool where it is known, else a value whose truth is meant."""
+    x = evaluate(cx, node)
+    found = truth(cx, x)
+    return cx.value(x, node) if found is None else found
+
+
+def truth(cx: Context, x: Operand) -> bool | None:
+    """The truth of `x`, or None where it is known at run time only."""
+    found = cx.known(x)
+    if found is not MISSING:
+        try:
+            return bool(found)
+        except (ValueError, TypeError):  # an array
+            return None
+    match x:
+        case Obj():
+            held = cx.contents(x)
+            return bool(held.items) if isinstance(held, Tup) else None
+        case Tup(node, _, items):
+            return bool(items) if issubclass(node, tuple) else True
+        case Value(type=Tree(node, keys)):
+            return bool(keys) if issubclass(node, tuple | list | dict) else True
+        case Value(type=Static(value)):
+            return bool(value)
+        case Closure() | Bound():
+            return True
+    return None
+
+
+# --- leaves -------------------------------------------------------------------------------------
+
+
+def _constant(cx: Context, node: gast.Constant) -> Operand:
+    if scalar_kind(node.value) is not None and not isinstance(node.value, bool):
+        return cx.here(node).const(node.value)
+    return Known(node.value)
+
+
+def _name(cx: Context, node: gast.Name) -> Operand:
+    cell = cx.frame.find(node.id)
+    if cell is not None:
+        x = cx.store.get(cell)
+        if isinstance(x, Poison):
+            lines = sorted({loc.line for loc in x.locs})
+            where = f" (they meet in line {lines[0]})" if lines else ""
+            cx.mismatch(
+                f"`{node.id}` has no single type here: {x.reason}{where}",
+                node,
+                "use another name for one of them",
+            )
+        if isinstance(x, Unbound):
+            cx.mismatch(f"`{node.id}` is read before it is assigned", node)
+        if isinstance(x, Value) and is_bottom(x):
+            cx.bottoms.append((x, node.id, node))
+        return x
+    found = outside(cx.frame.root, node.id)
+    if found is None:
+        raise TypeMismatch(
+            f"the name `{node.id}` is not defined", loc_of(node), suggest(node.id, cx.frame)
+        )
+    return attributes.from_outside(cx, found, node)
+
+
+def _tuple(cx: Context, node: gast.Tuple) -> Operand:
+    items = elements(cx, node.elts)
+    return Tup(tuple, tuple(range(len(items))), tuple(items))
+
+
+def _list(cx: Context, node: gast.List) -> Operand:
+    return new_list(cx, elements(cx, node.elts))
+
+
+def _dict(cx: Context, node: gast.Dict) -> Operand:
+    made = Tup(dict, (), ())
+    for key, value in zip(node.keys, node.values, strict=True):
+        if key is None:  # **other
+            other = subscripts.known_layout(cx, evaluate(cx, value), value)
+            for k, item in zip(other.keys, other.items, strict=True):
+                made = made.replaced(k, item)
+        else:
+            k = subscripts.static_key(cx, evaluate(cx, key), key)
+            made = made.replaced(k, evaluate(cx, value))
+    return new_object(cx, made)
+
+
+def elements(cx: Context, nodes: list[Any]) -> list[Operand]:
+    """The operands of a display or a call, starred ones spread out."""
+    items: list[Operand] = []
+    for node in nodes:
+        if isinstance(node, gast.Starred):
+            spread = calls.iterate(cx, evaluate(cx, node.value), node.value)
+            if spread is None:
+                cx.unsupported("how many items `*` spreads here is not known at compile time", node)
+            items += spread
+        else:
+            items.append(evaluate(cx, node))
+    return items
+
+
+def new_list(cx: Context, items: list[Operand]) -> Obj:
+    return new_object(cx, Tup(list, tuple(range(len(items))), tuple(items)))
+
+
+def new_object(cx: Context, held: Tup) -> Obj:
+    made = Obj(held.node)
+    cx.store.set(made, held)
+    return made
+
+
+def _lambda(cx: Context, node: gast.Lambda) -> Operand:
+    return closure(cx, node)
+
+
+def closure(cx: Context, node: Any) -> Closure:
+    """A nested function: its defaults are evaluated now, its variables when it is called."""
+    code = make_code(node)
+    a = node.args
+    positional = [*a.posonlyargs, *a.args]
+    defaults: dict[str, Operand] = {}
+    for p, d in zip(positional[len(positional) - len(a.defaults) :], a.defaults, strict=True):
+        defaults[p.id] = evaluate(cx, d)
+    for p, d in zip(a.kwonlyargs, a.kw_defaults, strict=True):
+        if d is not None:
+            defaults[p.id] = evaluate(cx, d)
+    frame: Frame | None = cx.frame
+    while frame is not None and not frame.captured:
+        frame.captured = True
+        frame = frame.parent
+    return Closure(code, defaults, cx.frame)
+
+
+# --- operators ----------------------------------------------------------------------------------
+
+
+def _binop(cx: Context, node: gast.BinOp) -> Operand:
+    spine = [node]
+    while isinstance(spine[-1].left, gast.BinOp):
+        spine.append(spine[-1].left)
+    x = evaluate(cx, spine[-1].left)
+    for one in reversed(spine):
+        x = binary(cx, BINARY[type(one.op)], x, evaluate(cx, one.right), one)
+    return x
+
+
+def binary(cx: Context, fn: Callable[..., Any], a: Operand, b: Operand, node: gast.AST) -> Operand:
+    """`a fn b`."""
+    if is_bottom(a) or is_bottom(b):
+        return cx.bottom(node)
+    known = fold.numbers(cx, fn, a, b)
+    if isinstance(known, Known):
+        return known
+    if isinstance(a, Obj | Tup) or isinstance(b, Obj | Tup) or is_tree(a) or is_tree(b):
+        found = _on_containers(cx, fn, a, b, node)
+        if found is not None:
+            return found
+    if _is_text(a) or _is_text(b):
+        return cx.emit(node, fn, [a, b], types=[Opaque(str)])
+    made = cx.emit(node, fn, [a, b])
+    if known is not MISSING and isinstance(made, Value):
+        cx.folded[made] = known
+    return made
+
+
+def _is_text(x: Operand) -> bool:
+    return isinstance(x, Known) and isinstance(x.value, str) or (
+        isinstance(x, Value) and x.type == Opaque(str)
+    )
+
+
+def _on_containers(
+    cx: Context, fn: Callable[..., Any], a: Operand, b: Operand, node: gast.AST
+) -> Operand | None:
+    """Concatenation and repetition of tuples and lists of known length."""
+    if fn is operator.add:
+        x, y = subscripts.layout(cx, a, node), subscripts.layout(cx, b, node)
+        if x is None or y is None or x.node is not y.node or x.node not in (tuple, list):
+            return None
+        return _sequence(cx, x.node, (*x.items, *y.items))
+    if fn is operator.mul:
+        times, many = (a, b) if subscripts.layout(cx, b, node) is not None else (b, a)
+        x = subscripts.layout(cx, many, node)
+        if x is None or x.node not in (tuple, list):
+            return None
+        count = cx.static(times, node)
+        if isinstance(count, int):
+            return _sequence(cx, x.node, x.items * count)
+    if fn is operator.mod and _is_text(a):
+        return None
+    if fn is operator.or_:
+        x, y = subscripts.layout(cx, a, node), subscripts.layout(cx, b, node)
+        if x is not None and y is not None and x.node is y.node is dict:
+            for k, item in zip(y.keys, y.items, strict=True):
+                x = x.replaced(k, item)
+            return new_object(cx, x)
+    return None
+
+
+def _sequence(cx: Context, node: type, items: tuple[Operand, ...]) -> Operand:
+    made = Tup(node, tuple(range(len(items))), items)
+    return new_object(cx, made) if node is list else made
+
+
+def _unaryop(cx: Context, node: gast.UnaryOp) -> Operand:
+    if isinstance(node.op, gast.USub) and isinstance(node.operand, gast.Constant):
+        value = node.operand.value
+        if scalar_kind(value) is not None:
+            return cx.here(node).const(-value)
+    x = evaluate(cx, node.operand)
+    if is_bottom(x):
+        return cx.bottom(node)
+    fn = UNARY[type(node.op)]
+    if fn is operator.not_:
+        found = truth(cx, x)
+        if found is not None:
+            return Known(not found)
+    known = fold.numbers(cx, fn, x)
+    if isinstance(known, Known):
+        return known
+    made = cx.emit(node, fn, [x])
+    if known is not MISSING and isinstance(made, Value):
+        cx.folded[made] = known
+    return made
+
+
+def _boolop(cx: Context, node: gast.BoolOp) -> Operand:
+    """`a and b and c` is `(a and b) and c`: the same result, and no nesting."""
+    is_and = isinstance(node.op, gast.And)
+    x = evaluate(cx, node.values[0])
+    for following in node.values[1:]:
+        known = truth(cx, x)
+        if known is not None:
+            if known is not is_and:
+                return x
+            x = evaluate(cx, following)
+            continue
+        cond, left = cx.value(x, node), x
+        right: Callable[[], Operand] = lambda n=following: evaluate(cx, n)  # noqa: E731
+        keep: Callable[[], Operand] = lambda v=left: v  # noqa: E731
+        then, orelse = (right, keep) if is_and else (keep, right)
+        x = branches.choose(cx, cond, then, orelse, node, "and" if is_and else "or")
+        if isinstance(x, Poison):
+            cx.mismatch(x.reason, node)
+    return x
+
+
+def _ifexp(cx: Context, node: gast.IfExp) -> Operand:
+    cond = test(cx, node.test)
+    if isinstance(cond, bool):
+        return evaluate(cx, node.body if cond else node.orelse)
+    x = branches.choose(
+        cx, cond, lambda: evaluate(cx, node.body), lambda: evaluate(cx, node.orelse), node, "ifexp"
+    )
+    if isinstance(x, Poison):
+        cx.mismatch(x.reason, node)
+    return x
+
+
+def _compare(cx: Context, node: gast.Compare) -> Operand:
+    return _chain(cx, node, evaluate(cx, node.left), 0)
+
+
+def _chain(cx: Context, node: gast.Compare, left: Operand, at: int) -> Operand:
+    right = evaluate(cx, node.comparators[at])
+    x = compare(cx, type(node.ops[at]), left, right, node)
+    if at + 1 == len(node.ops):
+        return x
+    known = truth(cx, x)
+    if known is not None:
+        return _chain(cx, node, right, at + 1) if known else x
+    return branches.choose(
+        cx, cx.value(x, node), lambda: _chain(cx, node, right, at + 1), lambda: x, node, "and"
+    )
+
+
+def compare(cx: Context, op: type, a: Operand, b: Operand, node: gast.AST) -> Operand:
+    """One comparison; those of identities and of what is known fold."""
+    if is_bottom(a) or is_bottom(b):
+        return cx.bottom(node)
+    if op in (gast.Is, gast.IsNot):
+        return Known(_identical(cx, a, b, node) is (op is gast.Is))
+    if op in (gast.In, gast.NotIn):
+        x = _contains(cx, b, a, node)
+        if op is gast.In:
+            return x
+        known = truth(cx, x)
+        return Known(not known) if known is not None else cx.emit(node, operator.not_, [x])
+    fn = COMPARE[op]
+    x, y = cx.known(a), cx.known(b)
+    if x is not MISSING and y is not MISSING:
+        try:
+            return Known(bool(fn(x, y)))
+        except (TypeError, ValueError):
+            pass
+    containers = isinstance(a, Obj | Tup) or is_tree(a) or is_tree(b) or isinstance(b, Obj | Tup)
+    if containers or is_seq(a) or is_seq(b):
+        return _compare_trees(cx, fn, a, b, node)
+    if _differ(a, b) or _differ(b, a):
+        if fn in (operator.eq, operator.ne):
+            return Known(fn is operator.ne)
+    return cx.emit(node, fn, [a, b])
+
+
+def _differ(a: Operand, b: Operand) -> bool:
+    """Whether `a` is a string or None, and `b` a number or an array."""
+    if not (isinstance(a, Known) and (a.value is None or isinstance(a.value, str))):
+        return False
+    return isinstance(b, Value) and not isinstance(b.type, Opaque | Static | Array)
+
+
+def _compare_trees(
+    cx: Context, fn: Callable[..., Any], a: Operand, b: Operand, node: gast.AST
+) -> Operand:
+    left, right = subscripts.keys_of(cx, a), subscripts.keys_of(cx, b)
+    if left is not None and right is not None and fn in (operator.eq, operator.ne):
+        if left[0] is not right[0] or len(left[1]) != len(right[1]):
+            return Known(fn is operator.ne)
+        x, y = subscripts.known_items(cx, a), subscripts.known_items(cx, b)
+        if x is not None and y is not None and left[0] is not dict:
+            return Known(bool(fn(x, y)))
+    return cx.emit(node, fn, [a, b], types=[BOOL])
+
+
+def _identical(cx: Context, a: Operand, b: Operand, node: gast.AST) -> bool:
+    if a is b:
+        return True
+    x, y = cx.known(a), cx.known(b)
+    if isinstance(a, Value) and isinstance(a.type, Static):
+        x = a.type.value
+    if isinstance(b, Value) and isinstance(b.type, Static):
+        y = b.type.value
+    if x is not MISSING and y is not MISSING:
+        return x is y
+    singletons = (None, True, False, Ellipsis)
+    if any(x is s or y is s for s in singletons):
+        other = b if x is not MISSING else a
+        if not (isinstance(other, Value) and isinstance(other.type, Opaque)):
+            return False
+    if isinstance(a, Obj) and isinstance(b, Obj) and not (a.frozen or b.frozen):
+        return False
+    cx.mismatch("whether these are the same object is not known at compile time", node, "use `==`")
+
+
+def _contains(cx: Context, container: Operand, x: Operand, node: gast.AST) -> Operand:
+    found, key = cx.known(container), cx.known(x)
+    if found is not MISSING and key is not MISSING:
+        return Known(key in found)
+    held = subscripts.keys_of(cx, container)
+    if held is not None and key is not MISSING:
+        among = list(held[1]) if held[0] is dict else subscripts.known_items(cx, container)
+        if among is not None:
+            return Known(key in among)
+    return cx.emit(node, operator.contains, [container, x], types=[BOOL])
+
+
+# --- the table ----------------------------------------------------------------------------------
+
+
+def _attribute(cx: Context, node: gast.Attribute) -> Operand:
+    return attributes.attribute(cx, evaluate(cx, node.value), node.attr, node)
+
+
+def _subscript(cx: Context, node: gast.Subscript) -> Operand:
+    base = evaluate(cx, node.value)
+    return subscripts.subscript(cx, base, evaluate(cx, node.slice), node)
+
+
+def _slice(cx: Context, node: gast.Slice) -> Operand:
+    parts = [None if p is None else evaluate(cx, p) for p in (node.lower, node.upper, node.step)]
+    parts = [None if isinstance(p, Known) and p.value is None else p for p in parts]
+    return Slicer(*parts)
+
+
+def _call(cx: Context, node: gast.Call) -> Operand:
+    return calls.call_node(cx, node)
+
+
+def _joined_str(cx: Context, node: gast.JoinedStr) -> Operand:
+    parts = [evaluate(cx, v) for v in node.values]
+    found = [cx.known(p) for p in parts]
+    if MISSING not in found:
+        return Known("".join(map(str, found)))
+    return cx.emit(node, "".join, [Tup(tuple, tuple(range(len(parts))), tuple(parts))], types=[Opaque(str)])
+
+
+def _formatted(cx: Context, node: gast.FormattedValue) -> Operand:
+    x = evaluate(cx, node.value)
+    spec = evaluate(cx, node.format_spec) if node.format_spec is not None else Known("")
+    return cx.emit(node, format, [x, spec], types=[Opaque(str)])
+
+
+EXPRESSIONS: dict[type, Callable[[Context, Any], Operand]] = {
+    gast.Constant: _constant,
+    gast.Name: _name,
+    gast.Tuple: _tuple,
+    gast.List: _list,
+    gast.Dict: _dict,
+    gast.Lambda: _lambda,
+    gast.BinOp: _binop,
+    gast.UnaryOp: _unaryop,
+    gast.BoolOp: _boolop,
+    gast.IfExp: _ifexp,
+    gast.Compare: _compare,
+    gast.Attribute: _attribute,
+    gast.Subscript: _subscript,
+    gast.Slice: _slice,
+    gast.Call: _call,
+}
+
+__all__ = ["BINARY", "EXPRESSIONS", "Iterable", "describe", "evaluate", "test", "truth", "types"]

@@ -1,0 +1,89 @@
+"""Computing at compile time what is known at compile time.
+
+A number that the compiler found out (a rank, the length of a tuple, a default argument) is `Known`,
+and what is computed from it is too. A number that the user wrote stays an op, so that `2 * 3` comes
+back as it was written; its value is remembered all the same, for where a type depends on it.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from adcompile.frontend.context import Context
+from adcompile.frontend.operands import Known, Operand
+from adcompile.ir.core import MISSING
+from adcompile.ir.types import scalar_kind
+
+BIGGEST = 1 << 16  # bits or characters of a folded result
+
+# Functions of static objects that give static objects and have no effect.
+PURE: set[Any] = {
+    np.dtype,
+    np.finfo,
+    np.iinfo,
+    np.issubdtype,
+    np.promote_types,
+    np.result_type,
+    callable,
+    issubclass,
+    str,
+    repr,
+    slice,
+    getattr,
+    hasattr,
+    id,
+    type,
+}
+
+
+def numbers(cx: Context, fn: Callable[..., Any], *args: Operand) -> Any:
+    """`fn(*args)`: Known where it replaces the op, its bare value where the op is to be kept."""
+    found = [cx.known(a) for a in args]
+    if MISSING in found:
+        return MISSING
+    if not all(scalar_kind(x) is not None or isinstance(x, str) for x in found):
+        return MISSING
+    if _too_big(fn, found):
+        return MISSING
+    try:
+        result = fn(*found)
+    except Exception:  # the program fails here too, if it comes here
+        return MISSING
+    if scalar_kind(result) is None and not isinstance(result, str):
+        return MISSING
+    return Known(result) if any(isinstance(a, Known) for a in args) else result
+
+
+def _too_big(fn: Callable[..., Any], found: list[Any]) -> bool:
+    if fn in (operator.pow, pow, operator.lshift):
+        base, exponent = found[0], found[1]
+        if isinstance(base, int) and isinstance(exponent, int):
+            return exponent > BIGGEST or base.bit_length() * max(exponent, 1) > BIGGEST
+    if fn is operator.mul and any(isinstance(x, str) for x in found):
+        return any(isinstance(x, int) and x > BIGGEST for x in found)
+    return False
+
+
+def call(cx: Context, fn: Any, args: list[Operand], kwargs: dict[str, Operand]) -> Operand | None:
+    """`fn(*args, **kwargs)` where it is pure and everything is known."""
+    try:
+        pure = fn in PURE
+    except TypeError:
+        return None
+    owner = getattr(fn, "__self__", None)
+    if not pure and not isinstance(owner, str | np.dtype | type(None)):
+        return None
+    if not pure and owner is None:
+        return None
+    found = [cx.known(a) for a in args]
+    named = {k: cx.known(v) for k, v in kwargs.items()}
+    if any(x is MISSING for x in (*found, *named.values())):
+        return None
+    try:
+        return Known(fn(*found, **named))
+    except Exception:  # the program fails here too, if it comes here
+        return None

@@ -1,0 +1,330 @@
+"""Functions that call themselves: kept as functions of their own, called by `Invoke`.
+
+A call is inlined until the same function turns up again inside itself with arguments of the same
+types. Then lowering goes back to the outermost of these calls, and lowers the callee as a function
+of its own. The type of its result is a fixpoint: at first it is undefined, which joins with the
+type of the base case. What it reads of enclosing functions becomes parameters (lambda lifting).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Any
+
+import gast
+
+from adcompile.frontend.context import Context, NeedStatic, materialise
+from adcompile.frontend.joins import Joiner, flatten, instantiate, slots_in
+from adcompile.frontend.operands import (
+    Closure,
+    Known,
+    NewObj,
+    Operand,
+    Slot,
+    Tup,
+    Unbound,
+)
+from adcompile.frontend.scopes import Cell, Frame
+from adcompile.frontend.source import loc_of
+from adcompile.frontend.subscripts import unwrapped
+from adcompile.ir import core
+from adcompile.ir.builder import Builder
+from adcompile.ir.core import MISSING, Block, Function, Param, Value
+from adcompile.ir.types import (
+    UNDEFINED,
+    Array,
+    Dim,
+    Scalar,
+    Seq,
+    Static,
+    Tree,
+    Type,
+    Undefined,
+    is_many,
+    join,
+)
+
+DEEPEST = 25  # calls of one function inside itself, each with arguments of other types
+
+
+class Recursive(Exception):
+    """A call that is being inlined came back to itself."""
+
+    def __init__(self, key: Hashable):
+        super().__init__(key)
+        self.key = key
+
+
+@dataclass(eq=False, slots=True)
+class Entry:
+    """A function that is called by `Invoke`."""
+
+    function: Function
+    templates: dict[str, Operand]  # of its parameters
+    captures: dict[Cell, Operand]  # of the variables of enclosing functions
+    result: Type = UNDEFINED
+
+
+@dataclass(eq=False, slots=True)
+class Module:
+    """The functions of one compilation."""
+
+    entries: dict[Hashable, Entry] = field(default_factory=dict)
+    inlining: list[Hashable] = field(default_factory=list)
+    recursive: set[Hashable] = field(default_factory=set)
+    statics: dict[Hashable, set[str]] = field(default_factory=dict)  # parameters that decide types
+
+
+def inline_or_invoke(
+    cx: Context,
+    node: gast.AST,
+    fn: Closure,
+    bound: dict[str, Operand],
+    lower: Callable[[], Operand],
+) -> Operand:
+    """`lower()`, which inlines the call, or an `Invoke` if the call turns out to be recursive."""
+    module = cx.module
+    key, templates = _key(cx, fn, bound)
+    if key in module.entries or key in module.recursive:
+        return _invoke(cx, node, fn, bound, key, templates)
+    if key in module.inlining:
+        module.recursive.add(key)
+        raise Recursive(key)
+    if sum(1 for k in module.inlining if _code(k) is fn.code) >= DEEPEST:
+        cx.unsupported(
+            f"{fn.code.name} calls itself with arguments of ever other types",
+            node,
+            "write a loop, or keep the structure of the arguments the same",
+        )
+    saved = _Saved(cx)
+    module.inlining.append(key)
+    try:
+        result = lower()
+    except Recursive as e:
+        if e.key != key:
+            raise
+        saved.restore(cx)
+    else:
+        cx.store.commit()
+        return result
+    finally:
+        module.inlining.pop()
+    return _invoke(cx, node, fn, bound, key, templates)
+
+
+class _Saved:
+    """The state before a call is inlined, to go back to."""
+
+    def __init__(self, cx: Context):
+        self.builder, self.loc, self.count = cx.builder, cx.builder.loc, len(cx.builder.block.ops)
+        self.frame, self.dead, self.unrolled = cx.frame, cx.dead, cx.unrolled
+        self.bottoms, self.returned = len(cx.bottoms), cx.returned
+        self.depth = cx.store.depth
+        cx.store.open()
+
+    def restore(self, cx: Context) -> None:
+        cx.store.unwind(self.depth)
+        cx.builder, cx.builder.loc = self.builder, self.loc
+        del cx.builder.block.ops[self.count :]
+        del cx.bottoms[self.bottoms :]
+        cx.frame, cx.dead, cx.unrolled = self.frame, self.dead, self.unrolled
+        cx.returned = self.returned
+
+
+# --- what makes two calls the same --------------------------------------------------------------
+
+
+def _key(
+    cx: Context, fn: Closure, bound: dict[str, Operand]
+) -> tuple[Hashable, dict[str, Operand]]:
+    joiner = Joiner(cx.contents, cx.contents, lambda obj: False)
+    templates = {name: _abstract(joiner.slots(x, cx.contents)) for name, x in bound.items()}
+    key: Hashable = (fn.code, tuple([_template_key(t) for t in templates.values()]))
+    values: list[Hashable] = []
+    for name in sorted(cx.module.statics.get(key, ())):
+        known = cx.known(bound[name])
+        if known is not MISSING:
+            templates[name] = Known(known)
+            values.append((name, type(known), repr(known)))
+    return (*key, *values), templates  # type: ignore[misc]
+
+
+def _code(key: Any) -> Any:
+    return key[0]
+
+
+def _abstract(t: Operand) -> Operand:
+    """A template for any arguments of the same types: sizes are symbolic."""
+    match t:
+        case Slot(type=of):
+            return Slot(_unsized(of))
+        case Tup(node, keys, items):
+            return Tup(node, keys, tuple(map(_abstract, items)))
+        case NewObj(node, contents):
+            return NewObj(node, _abstract(contents), f"the {node.__name__} belongs to the caller")
+    return t
+
+
+def _unsized(t: Type) -> Type:
+    match t:
+        case Array(dtype, shape):
+            return Array(dtype, tuple([1 if n == 1 else Dim.fresh(is_many(n)) for n in shape]))
+        case Tree(node, keys, items):
+            return Tree(node, keys, tuple(map(_unsized, items)))
+        case Seq(item):
+            return Seq(_unsized(item))
+        case Scalar(kind):
+            return Scalar(kind)
+    return t
+
+
+def _template_key(t: Operand) -> Hashable:
+    match t:
+        case Slot(type=of):
+            return _type_key(of)
+        case Tup(node, keys, items):
+            return (node, keys, tuple(map(_template_key, items)))
+        case NewObj(node, contents):
+            return (node, _template_key(contents))
+        case Known(value):
+            return Static(value) if not isinstance(value, Hashable) else (type(value), value)
+    return id(t)
+
+
+def _type_key(t: Type) -> Hashable:
+    match t:
+        case Array(dtype, shape):
+            return (dtype, tuple([n == 1 if isinstance(n, int) else n.many + 2 for n in shape]))
+        case Tree(node, keys, items):
+            return (node, keys, tuple(map(_type_key, items)))
+        case Seq(item):
+            return (Seq, _type_key(item))
+    return t
+
+
+# --- functions of their own ---------------------------------------------------------------------
+
+
+def _invoke(
+    cx: Context,
+    node: gast.AST,
+    fn: Closure,
+    bound: dict[str, Operand],
+    key: Hashable,
+    templates: dict[str, Operand],
+) -> Operand:
+    entry = cx.module.entries.get(key)
+    if entry is None:
+        try:
+            entry = _compile(cx, fn, key, templates)
+        except NeedStatic as e:
+            return _with_static(cx, node, fn, bound, key, e)
+    args: list[Value] = []
+    b = cx.here(node)
+    for name, template in entry.templates.items():
+        args += flatten(bound[name], template, b, cx.contents, materialise)
+    for cell, template in entry.captures.items():
+        args += flatten(cx.store.get(cell), template, b, cx.contents, materialise)
+    op = cx.here(node).add(core.Invoke, args, (entry.result,), callee=entry.function)
+    return unwrapped(op.result)
+
+
+def _with_static(
+    cx: Context,
+    node: gast.AST,
+    fn: Closure,
+    bound: dict[str, Operand],
+    key: Any,
+    needed: NeedStatic,
+) -> Operand:
+    """Once more, with the value of a parameter that decides a type as part of the key."""
+    name = needed.path[0]
+    x = bound.get(name)
+    if x is None or len(needed.path) > 1:
+        cx.mismatch(f"{fn.code.name}: the value of an argument decides a type here", node)
+    cx.static(x, node)
+    cx.module.statics.setdefault(key[:2], set()).add(name)
+    cx.module.recursive.discard(key)
+    again, templates = _key(cx, fn, bound)
+    cx.module.recursive.add(again)
+    return _invoke(cx, node, fn, bound, again, templates)
+
+
+def _compile(cx: Context, fn: Closure, key: Hashable, templates: dict[str, Operand]) -> Entry:
+    """Lower `fn` as a function of its own, until the type of its result settles."""
+    module = cx.module
+    function = Function(fn.code.name, Block(), [], getattr(fn.function, "__doc__", None))
+    function.loc = loc_of(fn.code.node)
+    entry = Entry(function, templates, _captures(cx, fn))
+    before = set(module.entries)
+    while True:
+        for other in set(module.entries) - before:
+            del module.entries[other]
+        module.entries[key] = entry
+        try:
+            inner, result = _lower(cx, fn, key, entry)
+        except BaseException:
+            module.entries.pop(key, None)
+            raise
+        joined = _unsized(join(entry.result, result))
+        if _type_key(joined) == _type_key(entry.result):
+            break
+        entry.result = joined
+    inner.check_bottoms()
+    if isinstance(entry.result, Undefined) and not inner.dead:
+        cx.mismatch(f"{fn.code.name} calls itself on every path and never returns", fn.code.node)
+    return entry
+
+
+def _lower(cx: Context, fn: Closure, key: Hashable, entry: Entry) -> tuple[Context, Type]:
+    from adcompile.frontend import calls, prune
+
+    block, params = Block(), []
+    frame = Frame(fn.code, fn.parent, fn.function, (key,))
+    inner = Context(
+        Builder(block, loc_of(fn.code.node)), frame, cx.evaluate, cx.execute, cx.module
+    )
+
+    def pass_in(cell: Cell, template: Operand) -> None:
+        values = [Value(s.type, s.name or cell.name, block) for s in slots_in(template)]
+        for v in values:
+            inner.parameters[v] = cell.name
+            inner.boxed.add(v)
+        block.params.extend(values)
+        params.extend(Param(v.name or cell.name) for v in values)
+        inner.store.set(cell, instantiate(template, iter(values), inner.store.set))
+
+    for name, template in entry.templates.items():
+        pass_in(frame.cell(name), template)
+    for cell, template in entry.captures.items():
+        pass_in(cell, template)
+    result = calls.body(inner, fn.code.body)
+    end = inner.returned or fn.code.node
+    v = inner.here(end).undef() if inner.dead else inner.value(result, end)
+    inner.here(end).return_(v)
+    entry.function.block, entry.function.params = block, params
+    prune.run(entry.function)
+    return inner, v.type
+
+
+def _captures(cx: Context, fn: Closure) -> dict[Cell, Operand]:
+    """The variables of enclosing functions that `fn` reads, and what it calls of them."""
+    found: dict[Cell, Operand] = {}
+    joiner = Joiner(cx.contents, cx.contents, lambda obj: False)
+    work = [fn]
+    while work:
+        one = work.pop()
+        if one.parent is None:
+            continue
+        for name in sorted(one.code.free_names):
+            cell = one.parent.find(name)
+            if cell is None or cell in found:
+                continue
+            x = cx.store.get(cell)
+            if isinstance(x, Unbound):
+                continue
+            found[cell] = _abstract(joiner.slots(x, cx.contents))
+            if isinstance(x, Closure):
+                work.append(x)
+    return found

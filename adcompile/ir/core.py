@@ -1,0 +1,458 @@
+"""The intermediate representation: structured SSA.
+
+A `Function` has parameters and one `Block`; a block is a list of `Op`s whose last one is its
+terminator (`Return` for a function, `Yield` for every nested block). Control flow is structured:
+`If`, `For` and `While` hold blocks and have results. There is no memory: a write makes a new value
+(`Update`), and no jumps: `break`, `continue` and early `return` become values when a function is
+lowered. Effects (`Call.effect`, `Assert`, `Raise`, `Write`) keep their order in the list.
+
+After MLIR's structured control flow dialect and xdsl's plain Python records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from adcompile.ir.types import Type
+
+
+@dataclass(eq=False, slots=True)
+class Stmt:
+    """One statement of a user's program; its identity tells which ops belong together."""
+
+    file: str
+    line: int
+    text: str  # the statement's header as written, dedented, without trailing comment
+    function: str  # the name of the function that it stands in
+
+
+@dataclass(frozen=True, slots=True)
+class Loc:
+    """Where an op comes from: the span of its expression, and the statement around it."""
+
+    stmt: Stmt
+    line: int
+    col: int
+    end_line: int
+    end_col: int
+
+
+NOWHERE = Loc(Stmt("<adcompile>", 0, "", "<adcompile>"), 0, 0, 0, 0)
+
+
+@dataclass(eq=False, slots=True)
+class Value:
+    """Something computed once. `name` is the user's own name for it, or a hint, or None."""
+
+    type: Type
+    name: str | None = None
+    owner: Op | Block | None = field(default=None, repr=False)  # what defines it
+
+
+@dataclass(eq=False, slots=True)
+class Block:
+    params: list[Value] = field(default_factory=list)
+    ops: list[Op] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        for p in self.params:
+            p.owner = self
+
+    @property
+    def terminator(self) -> Op:
+        return self.ops[-1]
+
+    @property
+    def yields(self) -> list[Value]:
+        """What the block's terminator hands out."""
+        return self.ops[-1].operands
+
+
+@dataclass(eq=False, slots=True)
+class Op:
+    """Operands in, results out. Subclasses add their attributes as further fields.
+
+    `order` is 0 for what the user wrote and n for what the n-th differentiation made of it.
+    """
+
+    operands: list[Value]
+    results: list[Value]
+    loc: Loc
+    order: int = 0
+
+    def __post_init__(self) -> None:
+        for r in self.results:
+            r.owner = self
+
+    @property
+    def blocks(self) -> list[Block]:
+        return []
+
+    @property
+    def result(self) -> Value:
+        (value,) = self.results
+        return value
+
+
+# --- leaves -------------------------------------------------------------------------------------
+
+
+@dataclass(eq=False, slots=True)
+class Const(Op):
+    """A Python object: a number, None, a string, a dtype, a function, a tuple of such."""
+
+    value: Any = None
+
+
+@dataclass(eq=False, slots=True)
+class Global(Op):
+    """Plain data from outside the function (a global, a closure cell), read at each call."""
+
+    source: GlobalRef = field(kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalRef:
+    """Where a `Global` reads: `read()` gives the current object; `name` is the user's."""
+
+    name: str
+    read: Callable[[], Any] = field(compare=False)
+    key: Hashable = None  # (id of namespace or cell, name): equal keys are the same variable
+
+
+@dataclass(eq=False, slots=True)
+class Undef(Op):
+    """A value that is never looked at (a variable not assigned on this path)."""
+
+
+# --- computing ----------------------------------------------------------------------------------
+
+
+@dataclass(eq=False, slots=True)
+class Call(Op):
+    """A call of a Python callable: operators are `operator.add` and its kin.
+
+    The last `len(keywords)` operands are keyword arguments. `member` says how the user wrote it:
+    None for `np.sum(x)` or `a + b`, `"sum()"` for the method call `x.sum()`, `"T"` for the
+    attribute `x.T`; `fn` is the same canonical function (`np.sum`, `np.transpose`) in each case.
+    More than one result stands for a function that returns a tuple of known length.
+    `effect` marks calls that are kept, in order, once.
+    """
+
+    fn: Callable[..., Any] = field(kw_only=True)
+    keywords: tuple[str, ...] = ()
+    member: str | None = None
+    effect: bool = False
+
+    @property
+    def args(self) -> list[Value]:
+        return self.operands[: len(self.operands) - len(self.keywords)]
+
+    @property
+    def kwargs(self) -> dict[str, Value]:
+        return dict(zip(self.keywords, self.operands[len(self.args) :], strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A slice in an index; each flag says whether that bound is given, as an operand."""
+
+    start: bool = False
+    stop: bool = False
+    step: bool = False
+
+
+# An index is a tuple of entries: "value" (an int, an integer array or a boolean mask: one
+# operand), a Slice (one operand a given bound), None (a new axis) or Ellipsis.
+Entry = str | Slice | None | type(Ellipsis)
+Spec = tuple[Entry, ...]
+
+
+@dataclass(eq=False, slots=True)
+class Index(Op):
+    """`x[...]` of an array: operands are x and the index's values in the order of `spec`.
+
+    `item` marks the read that `for v in xs` makes of `xs[i]`, so that it prints back as such.
+    """
+
+    spec: Spec = ("value",)
+    item: bool = False
+
+
+@dataclass(eq=False, slots=True)
+class Update(Op):
+    """`x[...] = v` or `x[...] += v` as a new value: operands are x, v and the index's values.
+
+    `mode` is "=" or the operator of an augmented write ("+", "-", "*", …); "add.at" adds up
+    repeated indices (`np.add.at`).
+    """
+
+    spec: Spec = ("value",)
+    mode: str = "="
+
+
+@dataclass(eq=False, slots=True)
+class Make(Op):
+    """Build a container: the result's type is a `Tree` whose items are the operands in order."""
+
+
+@dataclass(eq=False, slots=True)
+class Item(Op):
+    """One child of a tree: `params["W"]`, `pair[0]`, `model.bias` (as the tree's class has it)."""
+
+    key: Hashable = None
+
+
+@dataclass(eq=False, slots=True)
+class Unpack(Op):
+    """All children of a tuple or list, one result each: `a, b = pair`."""
+
+
+# --- lists of unknown length (and tapes) --------------------------------------------------------
+
+
+@dataclass(eq=False, slots=True)
+class NewSeq(Op):
+    """`[]`. Operands, if any, are its first items."""
+
+
+@dataclass(eq=False, slots=True)
+class Append(Op):
+    """`seq.append(item)` as a new value: operands are seq and item.
+
+    `purpose` is for tapes: the comment that says what the saved value is for.
+    """
+
+    purpose: str | None = None
+
+
+@dataclass(eq=False, slots=True)
+class Pop(Op):
+    """`item = seq.pop()`: results are [rest, item]. What `Append` is to the adjoint."""
+
+
+# Reading a Seq is `Index` with one "value" entry; `len` is a Call.
+
+
+# --- control flow -------------------------------------------------------------------------------
+
+
+@dataclass(eq=False, slots=True)
+class If(Op):
+    """operands: [condition]. Blocks take no parameters and yield one value a result.
+
+    `form`: "if", or how an expression wrote it: "ifexp", "and", "or".
+    """
+
+    then: Block = field(kw_only=True)
+    orelse: Block = field(kw_only=True)
+    form: str = "if"
+
+    @property
+    def blocks(self) -> list[Block]:
+        return [self.then, self.orelse]
+
+
+@dataclass(eq=False, slots=True)
+class For(Op):
+    """Counted loop. Results are the last carried values.
+
+    over="range": operands are [start, stop, step, *inits], the body's parameters [i, *carried].
+    over="seq":   operands are [seq, *inits], the body's parameters [item, *carried]; seq is a Seq
+                  (or a 1-level tree never: those are unrolled).
+    `reverse` runs over the same range or sequence from its last element to its first.
+    The body yields [*carried] when `stops` is false, else [*carried, stop]: a bool that ends the
+    loop after this iteration; the carried values of that iteration are the results.
+    """
+
+    body: Block = field(kw_only=True)
+    over: str = "range"
+    reverse: bool = False
+    stops: bool = False
+
+    @property
+    def blocks(self) -> list[Block]:
+        return [self.body]
+
+    @property
+    def heads(self) -> int:
+        """How many operands come before the initial values."""
+        return 3 if self.over == "range" else 1
+
+    @property
+    def inits(self) -> list[Value]:
+        return self.operands[self.heads :]
+
+    @property
+    def carried(self) -> list[Value]:
+        return self.body.params[1:]
+
+
+@dataclass(eq=False, slots=True)
+class While(Op):
+    """operands: the initial values. `cond` and `body` each take the carried values as parameters.
+
+    `cond` yields one bool (Python truth is applied); `body` yields like that of a `For`.
+    """
+
+    cond: Block = field(kw_only=True)
+    body: Block = field(kw_only=True)
+    stops: bool = False
+
+    @property
+    def blocks(self) -> list[Block]:
+        return [self.cond, self.body]
+
+    @property
+    def inits(self) -> list[Value]:
+        return self.operands
+
+    @property
+    def carried(self) -> list[Value]:
+        return self.body.params
+
+
+@dataclass(eq=False, slots=True)
+class Invoke(Op):
+    """A call of another `Function` of the module, kept as a call (recursion, large callees)."""
+
+    callee: Function = field(kw_only=True)
+
+
+@dataclass(eq=False, slots=True)
+class Scope(Op):
+    """`with manager: body` for a manager that touches no value (np.errstate): [manager] in."""
+
+    body: Block = field(kw_only=True)
+
+    @property
+    def blocks(self) -> list[Block]:
+        return [self.body]
+
+
+# --- effects and terminators --------------------------------------------------------------------
+
+
+@dataclass(eq=False, slots=True)
+class Assert(Op):
+    """operands: [condition] or [condition, message]."""
+
+
+@dataclass(eq=False, slots=True)
+class Raise(Op):
+    """operands: [exception] or [exception, cause]. What follows in the block never runs."""
+
+
+@dataclass(eq=False, slots=True)
+class Write(Op):
+    """operands: [array, value]: `array[...] = value`, seen by the caller (a compiled step)."""
+
+
+@dataclass(eq=False, slots=True)
+class Yield(Op):
+    """Ends a nested block."""
+
+
+@dataclass(eq=False, slots=True)
+class Return(Op):
+    """Ends a function: one operand a result (several print as a tuple)."""
+
+
+@dataclass(eq=False, slots=True)
+class Param:
+    """How a parameter is written in the generated signature."""
+
+    name: str
+    kind: str = "POSITIONAL_OR_KEYWORD"  # the names of inspect.Parameter's kinds
+    default: Any = field(default_factory=lambda: MISSING)
+
+
+class _Missing:
+    def __repr__(self) -> str:
+        return "MISSING"
+
+
+MISSING = _Missing()
+
+
+@dataclass(eq=False, slots=True)
+class Function:
+    name: str
+    block: Block
+    params: list[Param]  # one for each of block.params
+    doc: str | None = None
+    loc: Loc = NOWHERE
+
+    @property
+    def returns(self) -> list[Value]:
+        return self.block.yields
+
+
+# --- walking (iterative: programs may be long and deep) -----------------------------------------
+
+
+def walk_blocks(root: Block) -> Iterator[Block]:
+    """`root` and all blocks inside it, outer before inner."""
+    stack = [root]
+    while stack:
+        block = stack.pop()
+        yield block
+        for op in reversed(block.ops):
+            stack.extend(reversed(op.blocks))
+
+
+def walk(root: Block) -> Iterator[Op]:
+    """All ops of `root` in program order, an op before those of its blocks."""
+    stack = [iter(root.ops)]
+    while stack:
+        op = next(stack[-1], None)
+        if op is None:
+            stack.pop()
+            continue
+        yield op
+        stack.extend(iter(b.ops) for b in reversed(op.blocks))
+
+
+def callees(root: Function) -> list[Function]:
+    """`root` and every function that it may invoke, in order of first appearance."""
+    found = [root]
+    for fn in found:  # grows while it is walked
+        for op in walk(fn.block):
+            if isinstance(op, Invoke) and all(op.callee is not f for f in found):
+                found.append(op.callee)
+    return found
+
+
+def substitute(root: Block, new: dict[Value, Value]) -> None:
+    """Replace every use of a key of `new` inside `root` by its value (chains are followed)."""
+    if not new:
+        return
+    for op in walk(root):
+        for i, v in enumerate(op.operands):
+            while v in new:
+                v = new[v]
+            op.operands[i] = v
+
+
+def use_counts(root: Block) -> dict[Value, int]:
+    counts: dict[Value, int] = {}
+    for op in walk(root):
+        for v in op.operands:
+            counts[v] = counts.get(v, 0) + 1
+    return counts
+
+
+def constant(value: Value, default: Any = MISSING) -> Any:
+    """The Python object that `value` is known to be, or `default`."""
+    if isinstance(value.owner, Const):
+        return value.owner.value
+    return default
+
+
+def has_effect(op: Op) -> bool:
+    """Whether `op`, or anything inside it, must be kept, in order, once."""
+    if isinstance(op, Assert | Raise | Write) or (isinstance(op, Call) and op.effect):
+        return True
+    return any(has_effect(inner) for block in op.blocks for inner in block.ops)

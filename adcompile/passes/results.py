@@ -1,0 +1,101 @@
+"""Results belong to the caller: each gradient is an array of its own.
+
+`d_x = y` is a correct gradient of `sum(x * y)`, but a caller who scales it in place would change
+`y`. A returned array that shares memory with an argument, or with another result, is copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from adcompile.codegen.aliasing import is_fresh, may_hold_memory
+from adcompile.ir import core
+from adcompile.ir.builder import Builder
+from adcompile.ir.core import Block, Function, Value
+from adcompile.ir.types import Array, Opaque
+from adcompile.passes.structure import Nesting
+
+OUTSIDE = Value(Opaque(object))  # memory that is not this call's own
+
+
+def run(fn: Function) -> None:
+    ret = fn.block.ops[-1]
+    if ret.order == 0:  # a primal function returns what it returns
+        return
+    fn.block.ops.pop()
+    b = Builder(fn.block, ret.loc, ret.order)
+    roots = Roots(fn)
+    taken = {OUTSIDE}
+
+    def own(v: Value) -> Value:
+        if isinstance(v.owner, core.Make):
+            items = [own(x) for x in v.owner.operands]
+            changed = any(x is not y for x, y in zip(items, v.owner.operands))
+            return b.make(v.type.node, v.type.keys, items) if changed else v  # type: ignore[union-attr]
+        if not isinstance(v.type, Array) or v.type.rank == 0:
+            return v
+        mine = roots.of(v)
+        if taken.isdisjoint(mine):
+            taken.update(mine)
+            return v
+        copy = b.call(np.copy, v)
+        copy.name = v.name if v.name and v.name.startswith("d_") else None
+        return copy
+
+    ret.operands = [own(v) for v in ret.operands]
+    fn.block.ops.append(ret)
+
+
+class Roots:
+    """Whose memory a value may share: the values that made it, or OUTSIDE."""
+
+    def __init__(self, fn: Function) -> None:
+        self.nesting = Nesting.of(fn.block)
+
+    def of(self, v: Value) -> set[Value]:
+        found: set[Value] = set()
+        seen: set[Value] = set()
+        work = [v]
+        while work:
+            v = work.pop()
+            if v in seen or not may_hold_memory(v.type):
+                continue
+            seen.add(v)
+            sources = list(self._sources(v))
+            if sources == [v]:
+                found.add(v)
+            else:
+                work.extend(sources)
+        return found
+
+    def _sources(self, v: Value) -> Iterator[Value]:
+        """`v` itself if it is new memory, else the values that it may be or be a view of."""
+        if v is OUTSIDE:
+            yield v
+            return
+        op = self.nesting.op_of.get(v.owner) if isinstance(v.owner, Block) else v.owner
+        match op:
+            case None | core.Const() | core.Global() | core.Invoke():
+                yield OUTSIDE
+            case core.For() | core.While():
+                yield from self._carried(op, v)
+            case core.If() | core.Scope():
+                k = op.results.index(v)
+                yield from (block.yields[k] for block in op.blocks)
+            case _ if is_fresh(op, v):
+                yield v
+            case core.Index() | core.Update():
+                yield op.operands[0]
+            case _:
+                yield from op.operands or [OUTSIDE]
+
+    @staticmethod
+    def _carried(op: core.For | core.While, v: Value) -> Iterator[Value]:
+        conds = op.cond.params if isinstance(op, core.While) else op.carried
+        for r, p, q, init, y in zip(op.results, op.carried, conds, op.inits, op.body.yields):
+            if v in (r, p, q):
+                yield from (init, y)
+                return
+        yield op.operands[0]

@@ -1,0 +1,158 @@
+"""Algebraic simplification of what differentiation made (order ≥ 1); the user's text stays.
+
+A peephole optimiser over SSA: ops are visited in program order, so their operands are simplified
+already, and the first pattern of the table (`patterns`, filled by `algebra` and `containers`) that
+applies replaces the op; what it makes is visited next. A replacement must have the type of what it
+replaces. The pass is repeated until nothing changes (a pattern may wait for another use to vanish);
+each round is linear.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+
+from adcompile.ir import core
+from adcompile.ir.builder import Builder
+from adcompile.ir.core import Block, Function, Op, Value
+from adcompile.ir.types import Array, Dim, Undefined
+from adcompile.passes import algebra, containers  # noqa: F401  (they fill the table)
+from adcompile.passes.patterns import TABLE, Match, Pattern
+from adcompile.passes.rename import Renaming
+from adcompile.passes.structure import STRUCTURED, is_pure
+
+MOST_ROUNDS = 8
+
+
+def run(fn: Function) -> None:
+    for _ in range(MOST_ROUNDS):
+        if not _Round(fn).run():
+            break
+
+
+@dataclass(eq=False, slots=True)
+class _Frame:
+    """A block on its way: ops still to be visited (last first) and those done."""
+
+    block: Block
+    todo: list[Op]
+    done: list[Op] = field(default_factory=list)
+
+
+class _Round:
+    def __init__(self, fn: Function):
+        self.fn = fn
+        self.uses = core.use_counts(fn.block)
+        self.rename = Renaming()
+        self.dead: set[Op] = set()  # ops that nobody reads any more
+        self.changed = False
+
+    def run(self) -> bool:
+        stack = [_frame(self.fn.block)]
+        while stack:
+            frame = stack[-1]
+            if not frame.todo:
+                frame.block.ops[:] = [op for op in frame.done if op not in self.dead]
+                stack.pop()
+                continue
+            op = frame.todo.pop()
+            op.operands[:] = map(self.rename, op.operands)
+            if op.order and self.rewrite(op, frame):
+                self.changed = True
+                continue
+            frame.done.append(op)
+            stack.extend(_frame(block) for block in reversed(op.blocks))
+        return self.changed
+
+    def rewrite(self, op: Op, frame: _Frame) -> bool:
+        """Try the patterns for `op`; what replaces it is put in front of what is still to do."""
+        if isinstance(op, core.If) and isinstance(core.constant(op.operands[0]), bool):
+            self.take_branch(op, frame)
+            return True
+        if not any(self.uses.get(r) for r in op.results):
+            return False
+        for pattern in _patterns(op):
+            scratch = Block()
+            found = pattern(Match(op, Builder(scratch, op.loc, op.order), self.uses), op)
+            if found is None:
+                continue
+            values = [found] if isinstance(found, Value) else found
+            if all(_fits(r, v, scratch.ops) for r, v in zip(op.results, values, strict=True)):
+                self.replace(op, values, scratch.ops)
+                frame.todo.extend(reversed(scratch.ops))
+                return True
+        return False
+
+    def take_branch(self, op: core.If, frame: _Frame) -> None:
+        """An `if` whose condition is known: the ops of the branch stand in its place."""
+        taken, other = op.blocks if core.constant(op.operands[0]) else reversed(op.blocks)
+        for gone in core.walk(other):
+            self.count(gone.operands, -1)
+        yields = list(map(self.rename, taken.yields))
+        self.count(op.operands, -1)
+        self.count(yields, -1)
+        self.substitute(op.results, yields)
+        frame.todo.extend(reversed(taken.ops[:-1]))
+
+    def replace(self, op: Op, values: Sequence[Value], new: Sequence[Op]) -> None:
+        for made in new:
+            self.count(made.operands, 1)
+        for r, v in zip(op.results, values, strict=True):
+            fresh = isinstance(v.owner, Op) and v.owner.order > 0
+            if v.name is None and fresh and not isinstance(v.owner, core.Const):
+                v.name = r.name
+            if v.owner in new:
+                v.type = r.type  # what the op it replaces was known to be, sizes included
+        self.substitute(op.results, values)
+        self.release(op)
+
+    def substitute(self, old: Sequence[Value], new: Sequence[Value]) -> None:
+        for r, v in zip(old, new, strict=True):
+            self.rename.new[r] = v
+            self.uses[v] = self.uses.get(v, 0) + self.uses.pop(r, 0)
+
+    def count(self, values: Sequence[Value], by: int) -> None:
+        for v in values:
+            self.uses[v] = self.uses.get(v, 0) + by
+
+    def release(self, op: Op) -> None:
+        """Forget the uses that `op` made, and those of what is dead without it."""
+        work = [op]
+        while work:
+            op = work.pop()
+            self.dead.add(op)
+            operands = list(map(self.rename, op.operands))
+            self.count(operands, -1)
+            for v in dict.fromkeys(operands):
+                owner = v.owner
+                if not isinstance(owner, Op) or any(self.uses.get(r) for r in owner.results):
+                    continue
+                if is_pure(owner):
+                    work.append(owner)
+
+
+def _frame(block: Block) -> _Frame:
+    return _Frame(block, block.ops[::-1])
+
+
+def _patterns(op: Op) -> Sequence[Pattern]:
+    if isinstance(op, STRUCTURED):
+        return ()
+    key: object = op.fn if isinstance(op, core.Call) else type(op)
+    return TABLE.get(key, ()) if isinstance(key, Hashable) else ()
+
+
+def _fits(old: Value, new: Value, made: Sequence[Op]) -> bool:
+    """Whether `new`, made by one of `made` or there before, has a type that may stand for `old`'s.
+
+    A new op may not know all sizes that `old` knows to be equal: it will get them.
+    """
+    a, b = old.type, new.type
+    if isinstance(a, Undefined) or a == b:
+        return a == b
+    if not isinstance(a, Array) or not isinstance(b, Array) or new.owner not in made:
+        return False
+    if a.dtype != b.dtype or a.rank != b.rank:
+        return False
+    sizes = zip(a.shape, b.shape, strict=True)
+    return all(s == t or (isinstance(s, Dim) and isinstance(t, Dim)) for s, t in sizes)

@@ -1,0 +1,112 @@
+"""What passes ask of a function: what encloses what, what has effects, what is pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from adcompile.ir import core
+from adcompile.ir.core import Block, Function, Op, Value
+
+STRUCTURED = core.If | core.For | core.While | core.Scope
+
+# Functions that give a new buffer, which may be written to later: two calls are two buffers.
+_LIKE = ("zeros", "ones", "empty", "full")
+_MAKERS = {*_LIKE, *(f"{name}_like" for name in _LIKE), "copy", "array"}
+
+
+def is_maker(op: Op) -> bool:
+    """Whether each run of `op` makes a buffer or list of its own, to be written to."""
+    if isinstance(op, core.Call):
+        return getattr(op.fn, "__name__", "") in _MAKERS
+    if isinstance(op, core.Make):
+        return op.result.type.node is not tuple  # type: ignore[union-attr]
+    return isinstance(op, core.NewSeq | core.Append | core.Pop | core.Update)
+
+
+def is_pure(op: Op) -> bool:
+    """Whether `op` computes its results and does nothing else (an op without blocks)."""
+    if isinstance(op, core.Call):
+        return not op.effect
+    return isinstance(
+        op,
+        core.Const
+        | core.Global
+        | core.Undef
+        | core.Index
+        | core.Update
+        | core.Make
+        | core.Item
+        | core.Unpack
+        | core.NewSeq
+        | core.Append
+        | core.Pop,
+    )
+
+
+@dataclass(eq=False, slots=True)
+class Nesting:
+    """Which block an op stands in, and which op a block belongs to."""
+
+    block_of: dict[Op, Block] = field(default_factory=dict)
+    op_of: dict[Block, Op] = field(default_factory=dict)
+
+    @staticmethod
+    def of(root: Block) -> Nesting:
+        nesting = Nesting()
+        for block in core.walk_blocks(root):
+            for op in block.ops:
+                nesting.block_of[op] = block
+                nesting.op_of.update((inner, op) for inner in op.blocks)
+        return nesting
+
+    def parent(self, op: Op) -> Op | None:
+        """The op that `op` stands in."""
+        return self.op_of.get(self.block_of[op])
+
+    def with_parents(self, ops: Iterable[Op]) -> set[Op]:
+        """`ops` and all that encloses them."""
+        found: set[Op] = set()
+        for op in ops:
+            while op not in found:
+                found.add(op)
+                outer = self.parent(op)
+                if outer is None:
+                    break
+                op = outer
+        return found
+
+    def defining_block(self, v: Value) -> Block:
+        return v.owner if isinstance(v.owner, Block) else self.block_of[v.owner]  # type: ignore[index]
+
+
+def effects(fn: Function, nesting: Nesting) -> set[Op]:
+    """The ops of `fn` that have an effect, or hold one that has."""
+    impure = _impure_functions(fn)
+    return nesting.with_parents(op for op in core.walk(fn.block) if _acts(op, impure))
+
+
+def _acts(op: Op, impure: set[Function]) -> bool:
+    if isinstance(op, core.Invoke):
+        return op.callee in impure
+    acting = isinstance(op, core.Assert | core.Raise | core.Write)
+    return acting or (isinstance(op, core.Call) and op.effect)
+
+
+def _impure_functions(root: Function) -> set[Function]:
+    """The functions that `root` may invoke and that, or whose callees, have effects."""
+    callers: dict[Function, list[Function]] = {}
+    impure: set[Function] = set()
+    work: list[Function] = []
+    for f in core.callees(root):
+        for op in core.walk(f.block):
+            if isinstance(op, core.Invoke):
+                callers.setdefault(op.callee, []).append(f)
+            elif _acts(op, impure):
+                work.append(f)
+    while work:
+        f = work.pop()
+        if f not in impure:
+            impure.add(f)
+            work.extend(callers.get(f, ()))
+    return impure

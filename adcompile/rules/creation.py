@@ -1,0 +1,55 @@
+"""Functions that make arrays: most have no derivative, some are filled with what may have one."""
+
+from __future__ import annotations
+
+import numpy as np
+from adcompile.runtime import stop_gradient
+
+from adcompile.rules.registry import linear, tangent, zero
+
+zero(np.zeros, np.ones, np.empty, np.zeros_like, np.ones_like, np.empty_like)
+zero(np.eye, np.identity, np.tri, np.indices, np.tril_indices, np.triu_indices, np.diag_indices)
+zero(np.result_type, np.finfo, np.iinfo, np.dtype, np.broadcast_shapes)
+zero(stop_gradient)
+
+
+@linear(np.full, arg=1)
+def _(d_y, shape, fill_value, dtype=None):
+    return d_y
+
+
+@linear(np.full_like, arg=1)
+def _(d_y, a, fill_value, dtype=None):
+    return d_y
+
+
+zero(np.full_like, arg=0)
+
+
+@tangent(np.linspace, arg=0)
+def _(d_start, y, start, stop, num=50, endpoint=True):
+    weights = np.linspace(1.0, 0.0, num, endpoint)
+    return np.multiply.outer(weights, d_start) if y.ndim > 1 else weights * d_start
+
+
+@tangent(np.linspace, arg=1)
+def _(d_stop, y, start, stop, num=50, endpoint=True):
+    weights = np.linspace(0.0, 1.0, num, endpoint)
+    return np.multiply.outer(weights, d_stop) if y.ndim > 1 else weights * d_stop
+
+
+# arange(start, stop, step): its length is a step function of all three, and its elements move with
+# start and step.
+
+
+@tangent(np.arange, arg=0)
+def _(d_start, y, start, stop=None, step=1):
+    return None if stop is None else d_start * np.ones_like(y)
+
+
+zero(np.arange, arg=1)
+
+
+@tangent(np.arange, arg=2)
+def _(d_step, y, start, stop=None, step=1):
+    return d_step * np.arange(y.size)

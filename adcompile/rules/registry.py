@@ -1,0 +1,219 @@
+"""How each function differentiates: the registry, and the four words that fill it.
+
+    elementwise(np.tanh, lambda y, x: 1 - y * y)  # partials; the result comes first
+
+    @linear(np.swapaxes)                          # linear in an argument: how a cotangent goes back
+    def _(d_y, a, axis1, axis2):
+        return np.swapaxes(d_y, axis1, axis2)
+
+    @tangent(np.linalg.inv)                       # how a tangent goes forward, linear in d_a
+    def _(d_a, y, a):
+        return -y @ d_a @ y
+
+    @adjoint(np.linalg.cholesky)                  # where the reverse form is better than the
+    def _(d_y, y, a): ...                         # transposed tangent
+
+A body is plain Python in the compiler's own language, without writes. It takes the cotangent or
+tangent, then the result `y` (not for `linear`), then the call's own arguments as the caller wrote
+them: its parameters are named like the function's, so that keywords find their place, and a form
+of the call that the parameters cannot take has no rule. Branches on rank, dtype, None and constants
+are decided at compile time; a body that returns `NotImplemented` on one of them has no rule there.
+
+What a body may leave to the compiler: a partial or cotangent may have any shape that broadcasts to
+the argument's, and a cotangent any shape that the argument broadcasts to; dtypes are restored;
+None is zero. The cotangent of an argument that is a list or tuple is a list of cotangents.
+For a function with several results, y and d_y are tuples; entries of d_y that are zero are None.
+
+The conventions at kinks: where there is a choice, the derivative is the even average of the
+one-sided ones (abs at 0, maximum and minimum at ties), and max and min of an axis share ties
+evenly; other choices are noted at their rules.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+Function = Callable[..., Any]
+Body = Callable[..., Any]
+
+WORDS = ("elementwise", "linear", "tangent", "adjoint", "zero")
+
+
+@dataclass(eq=False, slots=True)
+class Rules:
+    """What is known of one function. The dictionaries are keyed by the argument's position."""
+
+    fn: Function
+    partials: Body | None = None
+    linear: dict[int, Body] = field(default_factory=dict)
+    tangent: dict[int, Body] = field(default_factory=dict)
+    adjoint: dict[int, Body] = field(default_factory=dict)
+    zero: bool = False
+    rearranges: bool = False  # the result has just the elements of the argument
+
+    @property
+    def bodies(self) -> list[tuple[str, int | None, Body]]:
+        """(word, argument, body) of everything registered."""
+        rows: list[tuple[str, int | None, Body]] = []
+        if self.partials is not None:
+            rows.append(("elementwise", None, self.partials))
+        for word in ("linear", "tangent", "adjoint"):
+            rows.extend((word, arg, body) for arg, body in getattr(self, word).items())
+        return rows
+
+    def position(self, keyword: str) -> int | None:
+        """Where the argument that is passed as `keyword=` stands."""
+        for word, _, body in self.bodies:
+            names = parameters(word, body)
+            if keyword in names:
+                return names.index(keyword)
+        return None
+
+
+def parameters(word: str, body: Body) -> list[str]:
+    """The names of a body's parameters that are the function's own."""
+    lead = {"elementwise": 1, "linear": 1, "tangent": 2, "adjoint": 2}[word]
+    return list(inspect.signature(body).parameters)[lead:]
+
+
+_rules: dict[Function, Rules] = {}
+COMPILE_TIME: set[Function] = set()
+ALIASES: dict[Function, Function] = {}  # each function to the one whose rule it shares
+
+
+def _entry(fn: Function) -> Rules:
+    if fn in ALIASES:
+        raise ValueError(f"{name_of(fn)} is an alias of {name_of(ALIASES[fn])}")
+    return _rules.setdefault(fn, Rules(fn))
+
+
+def elementwise(fn: Function, partials: Body | None = None) -> Any:
+    """Partial derivatives, `partials(y, *args)`: one, or a tuple with one for each argument.
+
+    None stands for an argument without derivative. Without `partials`, a decorator.
+    """
+    if partials is None:
+        return lambda body: elementwise(fn, body)
+    _entry(fn).partials = partials
+    return partials
+
+
+def linear(
+    fn: Function, arg: int | range = 0, *, rearranges: bool = False
+) -> Callable[[Body], Body]:
+    """`fn` is linear in this argument; the body takes a cotangent back to it: `body(d_y, *args)`.
+
+    Forward mode applies `fn` itself to the tangent in place of the argument. With a range of
+    arguments (of a function that takes any number) the body is told which one first. A function
+    that `rearranges` returns just the elements of its argument, each once.
+    """
+    _entry(fn).rearranges = rearranges
+    return lambda body: _put(_entry(fn).linear, arg, body)
+
+
+def tangent(fn: Function, arg: int | range = 0) -> Callable[[Body], Body]:
+    """What a tangent of this argument adds to the result's: `body(d_x, y, *args)`."""
+    return lambda body: _put(_entry(fn).tangent, arg, body)
+
+
+def adjoint(fn: Function, arg: int | range = 0) -> Callable[[Body], Body]:
+    """What this argument's cotangent gets from the result's: `body(d_y, y, *args)`."""
+    return lambda body: _put(_entry(fn).adjoint, arg, body)
+
+
+def zero(*fns: Function, arg: int | None = None) -> None:
+    """The derivative is zero wherever it exists: everywhere, or in one argument."""
+    for fn in fns:
+        entry = _entry(fn)
+        if arg is None:
+            entry.zero = True
+        else:
+            entry.tangent[arg] = entry.adjoint[arg] = _nothing
+
+
+def alias(rule_of: Function, *fns: Function) -> None:
+    """These functions share the rule of `rule_of`: they take the same arguments."""
+    ALIASES.update(dict.fromkeys(fns, rule_of))
+
+
+def at_compile_time(fn: Function) -> Function:
+    """For bodies: a function of numbers and strings that the compiler computes with."""
+    COMPILE_TIME.add(fn)
+    return fn
+
+
+def _put(table: dict[int, Body], arg: int | range, body: Body) -> Body:
+    if isinstance(arg, range):
+        table.update((k, partial(body, k)) for k in arg)
+    else:
+        table[arg] = body
+    return body
+
+
+def _nothing(d: Any, y: Any, *args: Any, **kwargs: Any) -> None:
+    return None
+
+
+# --- looking up ---------------------------------------------------------------------------------
+
+# Rule files; those of SciPy are read once a program has imported it.
+_FILES = ("elementwise", "reductions", "shapes", "joins", "indexing", "contractions", "linalg")
+_FILES += ("creation",)
+_GUESTS = {"scipy_special": "scipy.special"}
+_loaded: set[str] = set()
+
+
+def _load() -> bool:
+    """Read the rule files that are wanted now; whether there were new ones."""
+    wanted = [*_FILES, *(name for name, module in _GUESTS.items() if module in sys.modules)]
+    new = [name for name in wanted if name not in _loaded]
+    for name in new:
+        importlib.import_module(f"adcompile.rules.{name}")
+        _loaded.add(name)
+    return bool(new)
+
+
+def lookup(fn: Function) -> Rules | None:
+    """The rules of `fn`, or None if nothing is known of it."""
+    try:
+        rules = _rules.get(ALIASES.get(fn, fn))
+    except TypeError:  # an unhashable callable
+        return None
+    return lookup(fn) if rules is None and _load() else rules
+
+
+def all_rules() -> Iterable[Rules]:
+    """Everything registered, in the order of the files."""
+    _load()
+    return list(_rules.values())
+
+
+def name_of(fn: Function) -> str:
+    """How users write `fn`: `np.linalg.inv`, `math.exp`."""
+    name = getattr(fn, "__qualname__", None) or fn.__name__
+    special = sys.modules.get("scipy.special")
+    module = "scipy.special" if getattr(special, name, None) is fn else fn.__module__ or "numpy"
+    if module == "builtins":
+        return name
+    parts = module.split(".")
+    public = [p for k, p in enumerate(parts) if k == 0 or not p.startswith("_")]
+    first = "np" if public[0] == "numpy" else public[0].strip("_")
+    return ".".join([first, *public[1:], name])
+
+
+def coverage() -> list[tuple[str, str, str]]:
+    """(function, word, note) of every function with a rule, sorted: the documentation's table."""
+    rows = []
+    for rules in all_rules():
+        words = list(dict.fromkeys(word for word, _, body in rules.bodies if body is not _nothing))
+        words = ["zero"] if rules.zero else words
+        also = sorted(name_of(fn) for fn, main in ALIASES.items() if main is rules.fn)
+        note = f"also {', '.join(also)}" if also else ""
+        rows.append((name_of(rules.fn), ", ".join(words), note))
+    return sorted(rows)

@@ -1,0 +1,104 @@
+"""scipy.special; this file is imported when a program that uses it is compiled."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import special
+
+from adcompile.rules.reductions import spread
+from adcompile.rules.registry import alias, elementwise, tangent
+
+# --- sigmoids -----------------------------------------------------------------------------------
+
+elementwise(special.expit, lambda y, x: y * (1 - y))
+elementwise(special.log_expit, lambda y, x: special.expit(-x))
+elementwise(special.logit, lambda y, x: 1 / (x * (1 - x)))
+
+# --- exponentials and logarithms ----------------------------------------------------------------
+
+elementwise(special.exp2, lambda y, x: 0.6931471805599453 * y)  # log 2
+elementwise(special.exp10, lambda y, x: 2.302585092994046 * y)  # log 10
+elementwise(special.expm1, lambda y, x: y + 1)
+elementwise(special.log1p, lambda y, x: 1 / (1 + x))
+elementwise(special.cbrt, lambda y, x: 1 / (3 * y * y))
+elementwise(special.xlogy, lambda z, x, y: (np.log(y), x / y))
+elementwise(special.xlog1py, lambda z, x, y: (np.log1p(y), x / (1 + y)))
+elementwise(special.entr, lambda y, x: -1 - np.log(x))
+elementwise(special.rel_entr, lambda z, x, y: (np.log(x / y) + 1, -x / y))
+elementwise(special.kl_div, lambda z, x, y: (np.log(x / y), 1 - x / y))
+elementwise(special.expi, lambda y, x: np.exp(x) / x)
+elementwise(special.exp1, lambda y, x: -np.exp(-x) / x)
+
+# --- error function and normal distribution -----------------------------------------------------
+
+elementwise(special.erf, lambda y, x: 1.1283791670955126 * np.exp(-x * x))  # 2 / sqrt(pi)
+elementwise(special.erfc, lambda y, x: -1.1283791670955126 * np.exp(-x * x))
+elementwise(special.erfcx, lambda y, x: 2 * x * y - 1.1283791670955126)
+elementwise(special.erfinv, lambda y, x: 0.886226925452758 * np.exp(y * y))  # sqrt(pi) / 2
+elementwise(special.erfcinv, lambda y, x: -0.886226925452758 * np.exp(y * y))
+elementwise(special.dawsn, lambda y, x: 1 - 2 * x * y)
+elementwise(special.ndtr, lambda y, x: 0.3989422804014327 * np.exp(-0.5 * x * x))  # 1 / sqrt(2 pi)
+elementwise(special.log_ndtr, lambda y, x: 0.3989422804014327 * np.exp(-0.5 * x * x - y))
+elementwise(special.ndtri, lambda y, x: 2.5066282746310002 * np.exp(0.5 * y * y))  # sqrt(2 pi)
+
+# --- gamma and beta -----------------------------------------------------------------------------
+
+elementwise(special.gamma, lambda y, x: y * special.digamma(x))
+elementwise(special.gammaln, lambda y, x: special.digamma(x))
+elementwise(special.rgamma, lambda y, x: -y * special.digamma(x))
+elementwise(special.digamma, lambda y, x: special.zeta(2, x))
+
+
+@tangent(special.zeta, arg=1)
+def _(d_x, y, s, x):
+    return -s * special.zeta(s + 1, x) * d_x
+
+
+elementwise(
+    special.beta,
+    lambda z, a, b: (
+        z * (special.digamma(a) - special.digamma(a + b)),
+        z * (special.digamma(b) - special.digamma(a + b)),
+    ),
+)
+elementwise(
+    special.betaln,
+    lambda z, a, b: (
+        special.digamma(a) - special.digamma(a + b),
+        special.digamma(b) - special.digamma(a + b),
+    ),
+)
+
+# --- Bessel functions ---------------------------------------------------------------------------
+
+elementwise(special.j0, lambda y, x: -special.j1(x))
+elementwise(special.y0, lambda y, x: -special.y1(x))
+elementwise(special.i0, lambda y, x: special.i1(x))
+elementwise(special.k0, lambda y, x: -special.k1(x))
+
+# --- reductions ---------------------------------------------------------------------------------
+
+
+@tangent(special.logsumexp)
+def _(d_a, y, a, axis=None, b=None, keepdims=False):
+    share = np.exp(a - spread(y, axis, keepdims))
+    return np.sum((share if b is None else b * share) * d_a, axis, keepdims=keepdims)
+
+
+@tangent(special.logsumexp, arg=2)
+def _(d_b, y, a, axis=None, b=None, keepdims=False):
+    return np.sum(np.exp(a - spread(y, axis, keepdims)) * d_b, axis, keepdims=keepdims)
+
+
+@tangent(special.softmax)
+def _(d_x, y, x, axis=None):
+    t = y * d_x
+    return t - y * np.sum(t, axis, keepdims=True)
+
+
+@tangent(special.log_softmax)
+def _(d_x, y, x, axis=None):
+    return d_x - np.sum(np.exp(y) * d_x, axis, keepdims=True)
+
+
+alias(special.digamma, special.psi)

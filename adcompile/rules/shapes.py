@@ -1,0 +1,262 @@
+"""Functions that move elements about without changing them, one array to one."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from adcompile.rules.registry import adjoint, alias, at_compile_time, linear, tangent
+
+# --- the same elements in another shape ---------------------------------------------------------
+
+
+def like(d, x):
+    """`d` in the shape of the array or number `x`."""
+    return np.reshape(d, () if np.ndim(x) == 0 else x.shape)
+
+
+@linear(np.reshape, rearranges=True)
+def _(d_y, a, shape=None, order="C", *, copy=None):
+    return like(d_y, a) if order == "C" else NotImplemented
+
+
+@linear(np.ravel, rearranges=True)
+def _(d_y, a, order="C"):
+    return like(d_y, a) if order == "C" else NotImplemented
+
+
+@linear(np.squeeze, rearranges=True)
+def _(d_y, a, axis=None):
+    return like(d_y, a)
+
+
+@linear(np.expand_dims, rearranges=True)
+def _(d_y, a, axis):
+    return like(d_y, a)
+
+
+@linear(np.copy, rearranges=True)
+def _(d_y, a, order="K", subok=False):
+    return d_y
+
+
+@linear(np.asarray)
+def _(d_y, a, *args, **kwargs):
+    return split_up(d_y, a) if isinstance(a, (list, tuple)) else d_y
+
+
+@linear(float, rearranges=True)
+def _(d_y, x):
+    return d_y
+
+
+def split_up(d_y, items):
+    """The cotangents of (nested) lists of numbers and arrays that were made into one array."""
+    parts = []
+    for i, x in enumerate(items):
+        parts.append(split_up(d_y[i], x) if isinstance(x, (list, tuple)) else d_y[i])
+    return parts
+
+
+# --- axes in another order ----------------------------------------------------------------------
+
+
+@at_compile_time
+def inverse(*axes):
+    """The permutation that undoes `np.transpose(…, axes)`."""
+    places = [k % len(axes) for k in axes]
+    return tuple(places.index(k) for k in range(len(axes)))
+
+
+@linear(np.transpose, rearranges=True)
+def _(d_y, a, axes=None):
+    return np.transpose(d_y) if axes is None else np.transpose(d_y, inverse(*axes))
+
+
+@linear(np.swapaxes, rearranges=True)
+def _(d_y, a, axis1, axis2):
+    return np.swapaxes(d_y, axis1, axis2)
+
+
+@linear(np.moveaxis, rearranges=True)
+def _(d_y, a, source, destination):
+    return np.moveaxis(d_y, destination, source)
+
+
+@linear(np.matrix_transpose, rearranges=True)
+def _(d_y, x):
+    return np.swapaxes(d_y, -1, -2)
+
+
+# --- elements in another order ------------------------------------------------------------------
+
+
+@linear(np.flip, rearranges=True)
+def _(d_y, m, axis=None):
+    return np.flip(d_y, axis)
+
+
+@linear(np.fliplr, rearranges=True)
+def _(d_y, m):
+    return np.fliplr(d_y)
+
+
+@linear(np.flipud, rearranges=True)
+def _(d_y, m):
+    return np.flipud(d_y)
+
+
+@linear(np.rot90, rearranges=True)
+def _(d_y, m, k=1, axes=(0, 1)):
+    return np.rot90(d_y, -k, axes)
+
+
+@linear(np.roll, rearranges=True)
+def _(d_y, a, shift, axis=None):
+    if not isinstance(shift, (tuple, list)):
+        return np.roll(d_y, -shift, axis)
+    back = []
+    for s in shift:
+        back.append(-s)
+    return np.roll(d_y, back, axis)
+
+
+# --- elements repeated --------------------------------------------------------------------------
+
+
+@linear(np.broadcast_to)
+def _(d_y, array, shape, subok=False):
+    return d_y
+
+
+@linear(np.tile)
+def _(d_y, A, reps):
+    """Sum over the copies: each axis of the result is a number of copies times an axis of A."""
+    reps = tuple(reps) if isinstance(reps, (tuple, list)) else (reps,)
+    rank = max(len(reps), np.ndim(A))
+    sizes = (1,) * (rank - np.ndim(A)) + np.shape(A)
+    reps = (1,) * (rank - len(reps)) + reps
+    both = ()
+    for r, n in zip(reps, sizes):
+        both = (*both, r, n)
+    return like(np.sum(np.reshape(d_y, both), tuple(range(0, 2 * rank, 2))), A)
+
+
+@tangent(np.repeat)
+def _(d_a, y, a, repeats, axis=None):
+    if axis is None:
+        a, d_a, axis = np.ravel(a), np.ravel(d_a), 0
+    if not isinstance(repeats, int):
+        return np.take(d_a, np.repeat(np.arange(a.shape[axis]), repeats), axis)
+    before, after = a.shape[: axis % a.ndim + 1], a.shape[axis % a.ndim + 1 :]
+    each = np.reshape(d_a, (*before, 1, *after))
+    return np.reshape(np.broadcast_to(each, (*before, repeats, *after)), y.shape)
+
+
+# --- borders ------------------------------------------------------------------------------------
+
+
+def window(x, axis, start, stop):
+    """`x[start:stop]` along an axis."""
+    if axis == 0:
+        return x[start:stop]
+    if axis == 1:
+        return x[:, start:stop]
+    if axis == -1 or axis == x.ndim - 1:
+        return x[..., start:stop]
+    return np.moveaxis(np.moveaxis(x, axis, 0)[start:stop], 0, axis)
+
+
+def margin(pad_width, axis):
+    """How much `np.pad` puts before the first element along an axis."""
+    if isinstance(pad_width, int):
+        return pad_width
+    if isinstance(pad_width[0], int):
+        return pad_width[0]
+    return pad_width[0][0] if len(pad_width) == 1 else pad_width[axis][0]
+
+
+def middle(x, array, pad_width):
+    """The part of a padded array that is not border."""
+    for k in range(array.ndim):
+        start = margin(pad_width, k)
+        x = window(x, k, start, start + array.shape[k])
+    return x
+
+
+@tangent(np.pad, arg=0)
+def _(d_array, y, array, pad_width, mode="constant", *, constant_values=0):
+    return np.pad(d_array, pad_width) if mode == "constant" else NotImplemented
+
+
+@adjoint(np.pad, arg=0)
+def _(d_y, y, array, pad_width, mode="constant", *, constant_values=0):
+    return middle(d_y, array, pad_width) if mode == "constant" else NotImplemented
+
+
+@tangent(np.pad, arg=3)
+def _(d_value, y, array, pad_width, mode="constant", *, constant_values=0):
+    if np.ndim(constant_values) > 0:
+        return NotImplemented
+    return np.pad(np.zeros_like(array), pad_width, constant_values=d_value)
+
+
+@adjoint(np.pad, arg=3)
+def _(d_y, y, array, pad_width, mode="constant", *, constant_values=0):
+    if np.ndim(constant_values) > 0:
+        return NotImplemented
+    return np.sum(d_y) - np.sum(middle(d_y, array, pad_width))
+
+
+# --- parts of matrices --------------------------------------------------------------------------
+
+
+@linear(np.tril)
+def _(d_y, m, k=0):
+    return np.tril(d_y, k)
+
+
+@linear(np.triu)
+def _(d_y, m, k=0):
+    return np.triu(d_y, k)
+
+
+def on_diagonal(d_y, a, offset, axis1, axis2):
+    """Matrices of the shape of those in `a` that are zero but for `d_y` on a diagonal."""
+    rows, columns = a.shape[axis1], a.shape[axis2]
+    eye = np.eye(rows, columns, offset, dtype=a.dtype)
+    if a.ndim == 2:
+        return d_y * eye
+    return np.moveaxis(d_y * eye, (-2, -1), (axis1, axis2))
+
+
+@linear(np.trace)
+def _(d_y, a, offset=0, axis1=0, axis2=1, dtype=None, out=None):
+    if a.ndim > 2:
+        d_y = d_y[..., None, None]
+    return on_diagonal(d_y, a, offset, axis1, axis2)
+
+
+@linear(np.diagonal)
+def _(d_y, a, offset=0, axis1=0, axis2=1):
+    missing = a.shape[axis1 if offset >= 0 else axis2] - d_y.shape[-1]
+    filled = np.pad(d_y, [(0, 0)] * (a.ndim - 2) + [(0, missing)])
+    along = filled[..., :, None] if offset >= 0 else filled[..., None, :]
+    return on_diagonal(along, a, offset, axis1, axis2)
+
+
+@linear(np.diag)
+def _(d_y, v, k=0):
+    if v.ndim == 1:
+        return np.diag(d_y, k)
+    missing = v.shape[0 if k >= 0 else 1] - d_y.shape[0]
+    filled = np.pad(d_y, (0, missing))
+    return np.eye(v.shape[0], v.shape[1], k, dtype=v.dtype) * (
+        filled[:, None] if k >= 0 else filled
+    )
+
+
+alias(np.ravel, np.ndarray.flatten)
+alias(np.copy, np.ndarray.copy)
+alias(np.matrix_transpose, np.linalg.matrix_transpose)
+alias(np.asarray, np.array, np.asanyarray, np.ascontiguousarray, np.asfortranarray, np.astype)
+alias(float, np.ndarray.item)

@@ -1,0 +1,685 @@
+"""Lowered programs give what Python gives: value, type, dtype and shape."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from lowered import agree, lower
+
+from adcompile.frontend.lower import NeedStatic, lower_function
+from adcompile.ir import core, interpreter
+from adcompile.ir.types import FLOAT, Array, Static
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(3, 4))
+V = rng.normal(size=4)
+W = rng.normal(size=5)
+SCALE = 2.5
+PAIR = (np.array([1.0, 2.0, 3.0, 4.0]), {"k": 3.0})
+
+
+class Point(NamedTuple):
+    a: Any
+    b: Any = 2.0
+
+
+@dataclasses.dataclass
+class Layer:
+    w: Any
+    bias: Any = 0.5
+
+    def apply(self, x):
+        return x @ self.w + self.bias
+
+    @property
+    def twice(self):
+        return self.w * 2
+
+
+def ops(fn: core.Function, kind: type) -> list[Any]:
+    return [op for op in core.walk(fn.block) if isinstance(op, kind)]
+
+
+# --- expressions --------------------------------------------------------------------------------
+
+
+def operators(x, v):
+    a = x + v - 1.5 * x / (2 + v * v) ** 2
+    b = x @ v
+    c = -a + (+x) // 2 % 3
+    return a, b, c, (x > 0) & (x < 1) | ~(x == v)
+
+
+def integers(n, m):
+    return n // m, n % m, n << 2, n >> 1, n & m, n | m, n ^ m, ~n, n**2, n / m, -n, divmod(n, m)[0]
+
+
+def comparisons(a, b):
+    return a < b, a <= b <= 3.0, a == b != 4, not a > b, 1 < a < b < 100, a is None, a is not None
+
+
+def booleans(a, b):
+    return a and b, a or b, (a > 1 and b > 1) or a > 0, not a, (a or b) and a
+
+
+def conditional(a, b):
+    return (a if a > b else b) * 2.0, 1.0 if b > a else a
+
+
+def literals():
+    return 1, 2.0, 3j, True, None, "text", -4, (), [], {}, (1, (2.0, [3])), {"a": 1, "b": (2,)}
+
+
+def attributes(x):
+    return x.T, x.shape, x.size, x.ndim, x.shape[0], x.T.shape[-1], x.real
+
+
+def methods(x):
+    a = x.sum(), x.sum(axis=0), x.mean(axis=1, keepdims=True), x.max(), x.min(axis=-1), x.std()
+    b = x.reshape(4, 3), x.reshape((2, -1)), x.reshape(-1), x.transpose(), x.transpose(1, 0), x.ravel()
+    c = x.copy(), x.astype(np.float32), x.clip(-1.0, 1.0), x.dot(x.T), x.cumsum(axis=1), x.argmax()
+    return a, b, c, x.T.swapaxes(0, 1), x.flatten(), x.round(2), x.any(), x.squeeze(), x.var(axis=0)
+
+
+def reads(x, i):
+    m = x > 0
+    idx = np.array([0, 2, 0])
+    s = slice(1, None)
+    at = (0, i)
+    a = x[i], x[-1], x[1, 2], x[i, :], x[:, i], x[1:, ::2], x[::-1], x[..., 0], x[..., None].shape
+    b = x[m], x[idx], x[idx, 1], x[:, idx], x[[0, 1]], x[s], x[:, s], x[at], x[None].shape
+    return a, b, x[i : i + 2], x[x[:, 0] > 0], x[:, np.newaxis, 1], x[i][i]
+
+
+def numpy_calls(x, v):
+    a = np.sum(x, axis=(0, 1)), np.concatenate([v, v]), np.stack((v, v), axis=1)
+    b = np.array([1.0, v[0], 2]), np.array([[v[0], 1.0], [2.0, v[1]]]), np.zeros((2, x.shape[1]))
+    c = np.where(x > 0, x, 0.0), np.maximum(x, v), np.einsum("ij,j->i", x, v), np.linalg.norm(v)
+    return a, b, c, np.float32(2.0), np.arange(3), np.zeros_like(x), np.split(v, 2), np.pi
+
+
+def builtins_(n, x):
+    a = abs(n), min(n, 2.0), max(n, 1.0, 3.0), float(3), int(n), bool(n), pow(n, 2), round(n, 1)
+    b = sum([n, 2.0, n]), sum((1, 2)), len(x), max([n, 4.0]), min(n, 7), isinstance(n, float)
+    c = isinstance(x, np.ndarray), isinstance(n, (int, str)), type(n) is float, len([1, n]), sum(x)
+    return a, b, c, math.sin(n), math.sqrt(abs(n)), math.pi, list(range(3)), tuple([n, 2])
+
+
+@pytest.mark.parametrize(
+    "f, args",
+    [
+        (operators, (X, V)),
+        (integers, (7, 3)),
+        (integers, (True, 2)),
+        (comparisons, (2.0, 3.0)),
+        (comparisons, (3.5, 1.0)),
+        (booleans, (2.0, 0.0)),
+        (booleans, (0.0, 3.0)),
+        (conditional, (1.0, 2.0)),
+        (conditional, (2.5, 1.5)),
+        (literals, ()),
+        (attributes, (X,)),
+        (methods, (X,)),
+        (reads, (X, 1)),
+        (numpy_calls, (X, V)),
+        (builtins_, (1.25, X)),
+    ],
+)
+def test_expressions(f, args):
+    agree(f, *args)
+
+
+def test_float32_stays_float32():
+    def f(x, n):
+        s = 0.0
+        for v in x:
+            s += v * n
+        return s, x * n + 1, x.mean() * 2.0, np.tanh(x) ** 2
+
+    agree(f, V.astype(np.float32), 1.5)
+
+
+# --- statements ---------------------------------------------------------------------------------
+
+
+def unpacking(t, d):
+    (a, b), c = t
+    first, *rest = a, b, c
+    *init, last = [a, b, c]
+    x = y = a + 1
+    x, y = y, x + b
+    p, q = d["p"], d["q"][0]
+    n, m = d["p"].shape
+    return x, y, first, rest, init, last, p, q, n, m
+
+
+def augmented(x, n):
+    s = 0
+    s += n
+    s *= 2.0
+    t = x[0, 0]
+    t += 1
+    m = x.mean()
+    m -= 2
+    u = ()
+    u += (1, s)
+    return s, t, m, u
+
+
+def branches(x, n):
+    if n > 2:
+        y = x * 2
+        z = 1.0
+    elif n > 1:
+        y = x + 1
+        z = n
+    else:
+        y = x
+        z = 3.0
+    if n > 100:
+        w = 1.0
+    else:
+        w = y.sum()
+    return y, z, w
+
+
+def early(x, n):
+    if n < 0:
+        return x, "negative"
+    for i in range(10):
+        if i * n > 5:
+            return x * i, "positive"
+        for j in range(3):
+            if j == n:
+                return x + j, "positive"
+    return x, "negative"
+
+
+def loops_(x, n):
+    s = 0.0
+    for i in range(1, n, 2):
+        s += i * x[i % 3, 0]
+    for i in range(n, 0, -1):
+        if i == 2:
+            continue
+        s -= i
+    for i, row in enumerate(x):
+        s += row.sum() * i
+    for i, row in enumerate(x, 1):
+        s += row[0] * i
+    for a, b in zip(x, x.T):
+        s += a[0] * b[1]
+    for row in reversed(x):
+        s = s * 0.5 + row[-1]
+    for i in reversed(range(n)):
+        s = s * 0.5 + i
+    for (i, a), b in zip(enumerate(x), x):
+        s = s + (a * b).sum() + i
+    k = 0
+    while k < n:
+        k += 1
+        if k == 3:
+            break
+    else:
+        s = s + 100.0
+    for i in range(n):
+        if i == 50:
+            break
+    else:
+        s = s - 7
+    return s, k, i
+
+
+def known_length(params, pairs, d):
+    s = 0.0
+    for w in params:
+        s = s + w.sum()
+    for a, b in pairs:
+        s = s + a * b
+    for i, (a, b) in enumerate(pairs):
+        s = s + a * b * i
+    for key, value in d.items():
+        if key == "skip":
+            continue
+        s = s + value * len(key)
+    for key in d:
+        s = s + d[key]
+    for v in d.values():
+        s = s - v
+    for a, w in zip((1.0, 2.0, 3.0), params):
+        if a > 1.5:
+            break
+        s = s * a + w.mean()
+    for w in params:
+        if s > 5:
+            break
+        s = s + 1
+    for w in reversed(params):
+        s = s / 2 + w[0, 0]
+    return s, w
+
+
+def lists(x, n):
+    empty = []
+    xs = []
+    for i in range(n):
+        xs.append(x * i)
+    ys = [x, x + 1]
+    ys.append(x * 3)
+    zs = [0.0]
+    for v in x:
+        zs.append(zs[-1] * 0.5 + v)
+    total = 0.0
+    for y in xs:
+        total = total + y.sum()
+    return np.stack(ys), np.array(zs), len(xs), total, ys[1], ys[-1], ys[:2], zs, sum(zs), empty, zs[1:]
+
+
+def nested_lists(x, n):
+    rows = []
+    for i in range(n):
+        row = []
+        for j in range(n):
+            row.append(x[i] * x[j])
+        rows.append(row)
+    return np.array(rows), rows, len(rows)
+
+
+def aliased(x):
+    a = [x]
+    b = a
+    b.append(x + 1)
+    return a, len(a), a[1] is b[1], a is b
+
+
+def joined_lists(x, n):
+    ys = [x]
+    if n > 1:
+        ys.append(x + n)
+    zs = [x] if n > 1 else [x * 2]
+    s = 0.0
+    for y in ys:
+        s = s + y.sum()
+    return len(ys), s, ys[-1], zs[0]
+
+
+def dicts(x, p):
+    d = {"a": x, "b": 2.0}
+    e = {**d, "c": p["w"]}
+    f = dict(q=1.0, r=x)
+    return d, e["c"], e["a"] * f["q"], d.get("a"), d.get("z", 5.0), "a" in d, "z" in p, len(e), p["b"][1]
+
+
+def by_position(ws, x):
+    for i in range(len(ws)):
+        x = np.tanh(x @ ws[i])
+    return x
+
+
+def trees_in_loops(x, n):
+    state = (x, 0.0)
+    d = {"s": x * 0}
+    for i in range(n):
+        h, c = state
+        state = (np.tanh(h + c), c + i)
+        d = {"s": d["s"] + h}
+    return state, d
+
+
+def swapped(a, b, n):
+    for i in range(n):
+        a, b = b, a + b
+    return a, b
+
+
+def late(x, n):
+    for i in range(n):
+        if i > 0:
+            s = s + prev  # noqa: F821
+        else:
+            s = x
+        prev = x * i
+        t = i
+    return s, t
+
+
+def scoped(x):
+    with np.errstate(all="ignore"):
+        y = x / 0.0
+        z = y * 2
+    return y, z
+
+
+def checks(x):
+    """Documented."""
+    assert x.ndim == 2, "a matrix"
+    assert x.shape == (3, 4)
+    assert x[0, 0] < 100.0
+    if x[0, 0] > 1000:
+        raise ValueError("too big")
+    n: int = 3
+    pass
+    return x * n
+
+
+@pytest.mark.parametrize(
+    "f, args",
+    [
+        (unpacking, (((1.0, 2.0), V), {"p": X, "q": [3.0, 4.0]})),
+        (augmented, (X, 3)),
+        (branches, (X, 3.0)),
+        (branches, (X, 1.5)),
+        (branches, (X, 0.5)),
+        (early, (X, -1)),
+        (early, (X, 0)),
+        (early, (X, 1)),
+        (early, (X, 2)),
+        (loops_, (X, 4)),
+        (loops_, (X, 1)),
+        (known_length, ([X, X + 1, X * 2], ((1.0, 2.0), (4.0, 3.0)), {"a": 1.0, "skip": 2.0, "bb": 3.0})),
+        (known_length, ([X], (), {})),
+        (lists, (V, 3)),
+        (lists, (V, 0)),
+        (nested_lists, (V, 3)),
+        (joined_lists, (V, 1)),
+        (joined_lists, (V, 2)),
+        (dicts, (V, {"w": X, "b": (1, 2)})),
+        (by_position, ([rng.normal(size=(4, 4)), rng.normal(size=(4, 4))], V)),
+        (trees_in_loops, (V, 3)),
+        (swapped, (V, V + 1, 3)),
+        (swapped, (1.0, 2, 3)),
+        (late, (V, 3)),
+        (checks, (X,)),
+    ],
+)
+def test_statements(f, args):
+    agree(f, *args)
+
+
+def test_aliased_lists():
+    agree(aliased, V)
+
+
+def test_scope():
+    with np.errstate(all="ignore"):
+        fn = agree(scoped, V)
+    assert len(ops(fn, core.Scope)) == 1
+
+
+# --- functions ----------------------------------------------------------------------------------
+
+
+def helper(x, scale=2.0, *rest, shift=1.0, **more):
+    y = x * scale + shift
+    for r in rest:
+        y = y + r
+    for k, v in more.items():
+        y = y * v if k != "skip" else y
+    return y
+
+
+def callers(x):
+    args = (3.0, 4.0)
+    a = helper(x), helper(x, 3.0), helper(x, scale=4.0), helper(x, *args), helper(x, 1.0, 2.0, 3.0)
+    return a, helper(x, shift=x, q=2.0, skip=3.0), helper(*[x], **{"scale": 5.0})
+
+
+def closures(x, n):
+    def inner(y, k=n):
+        return y * x.sum() + k + n
+
+    square = lambda v: v * v  # noqa: E731
+    fs = [square, inner]
+    for f in fs:
+        x = f(x)
+    n = 100.0
+    return inner(x), square(n), (lambda *a: a[0] + a[1])(1.0, x)
+
+
+def apply(f, x, times=1):
+    for _ in range(times):
+        x = f(x)
+    return x
+
+
+def higher(x):
+    return apply(np.tanh, x), apply(lambda v: v + 1, x, times=3), apply(helper, x)
+
+
+def globals_(x):
+    a, d = PAIR
+    return x * SCALE + a, d["k"], PAIR[0].sum(), PAIR[1]["k"] * math.e
+
+
+def records(x, p, layer):
+    q = Point(x)
+    a, b = q
+    m = Layer(w=x, bias=b)
+    return q.a * q.b, p.a + p.b, m.twice, m.bias, layer.apply(layer.w), q._replace is None, layer.bias
+
+
+def by_rank(x, axis=None):
+    if axis is None:
+        return x.sum()
+    if axis < 0:
+        axis = axis + x.ndim
+    if x.ndim == 2 and x.dtype == np.float64:
+        return np.expand_dims(x.sum(axis), axis)
+    return x.sum(axis=x.ndim - 1)
+
+
+def all_axes(x):
+    return by_rank(x), by_rank(x, 0), by_rank(x, axis=-1), by_rank(x[0], axis=-1)
+
+
+def make_adder(k):
+    def add(x):
+        return x + k
+
+    return add
+
+
+@pytest.mark.parametrize(
+    "f, args",
+    [
+        (callers, (V,)),
+        (closures, (V, 2.0)),
+        (higher, (V,)),
+        (globals_, (V,)),
+        (all_axes, (X,)),
+        (make_adder(2.5), (V,)),
+        (make_adder(V), (V,)),
+        (lambda x: -x * x, (V,)),
+    ],
+)
+def test_functions(f, args):
+    agree(f, *args)
+
+
+def test_records():
+    def f(x, p, layer):
+        q = Point(x)
+        a, b = q
+        m = Layer(w=x, bias=b)
+        return q.a * q.b, p.a + p.b, m.twice, m.bias, layer.apply(layer.w), layer.bias, m
+
+    agree(f, X, Point(V, 3.0), Layer(np.eye(3), 1.0))
+
+
+def test_globals_are_read_at_each_call():
+    global SCALE
+    fn = lower(globals_, V)
+    SCALE, before = 10.0, SCALE
+    try:
+        assert np.array_equal(interpreter.run(fn, V)[0], globals_(V)[0])
+    finally:
+        SCALE = before
+
+
+def test_tests_on_what_is_known_fold():
+    fn = agree(all_axes, X)
+    assert not ops(fn, core.If)
+
+
+def test_static_parameters_are_baked_in():
+    fn = lower_function(by_rank, [Array(X.dtype, (3, 4)), Static(1)])
+    assert [p.name for p in fn.params] == ["x"]
+    assert np.array_equal(interpreter.run(fn, X), by_rank(X, 1))
+
+
+def test_the_value_of_a_parameter_may_be_needed():
+    def f(x, opts):
+        return np.sum(x, axis=opts["axis"][0])
+
+    with pytest.raises(NeedStatic) as e:
+        lower(f, X, {"axis": (1,)})
+    assert e.value.path == (1, "axis", 0)
+
+    def g(x, n):
+        return x + np.zeros((2,) * n).sum()
+
+    with pytest.raises(NeedStatic) as e:
+        lower(g, X, 2)
+    assert e.value.path == (1,)
+
+
+def test_names():
+    def f(x, n):
+        a = x * 2
+        b = a
+        c, d = (x + 1, x + 2)
+        for i in range(n):
+            b = b + i
+        return a, b, c, d
+
+    fn = agree(f, V, 2)
+    loop = ops(fn, core.For)[0]
+    assert [p.name for p in loop.body.params] == ["i", "b"]
+    assert loop.result.name == "b"
+    named = [op.result.name for op in fn.block.ops if isinstance(op, core.Call)]
+    assert named == ["a", "c", "d"]
+
+
+def test_calls_are_kept_as_written():
+    def f(x):
+        return x.sum(axis=0), np.sum(x, 1), x.T
+
+    sums = ops(lower(f, X), core.Call)
+    assert [(c.fn, c.member, c.keywords) for c in sums] == [
+        (np.sum, "sum()", ("axis",)),
+        (np.sum, None, ()),
+        (np.transpose, "T", ()),
+    ]
+
+
+def test_effects_keep_their_order(capsys):
+    def f(x):
+        print("a", x)
+        y = unknown_to_us(x)
+        print("b")
+        return x + 1
+
+    fn = lower(f, 1.0)
+    calls = [op.fn for op in ops(fn, core.Call) if op.effect]
+    assert calls[0] is print and calls[-1] is print
+
+
+def unknown_to_us(x):
+    return x
+
+
+def test_dead_variables_are_not_carried():
+    def f(x):
+        s = 0.0
+        for i in range(3):
+            t = x[i] * 2
+            u = t + 1
+            s = s + u
+        return s
+
+    loop = ops(agree(f, V), core.For)[0]
+    assert len(loop.results) == 1
+
+
+def test_long_functions_and_chains(tmp_path):
+    lines = ["def f(x):", "    y = x"]
+    lines += [f"    y = y + {i}.0" for i in range(2000)]
+    lines += ["    if x > 0:", "        z = 1.0"]
+    for i in range(400):
+        lines += [f"    elif x > {-i}:", f"        z = {i}.0"]
+    lines += ["    else:", "        z = x", "    w = " + " + ".join(["x"] * 800), "    return y, z, w"]
+    path = tmp_path / "long.py"
+    path.write_text("\n".join(lines))
+    space: dict[str, Any] = {}
+    exec(compile(path.read_text(), str(path), "exec"), space)
+    fn = lower_function(space["f"], [FLOAT])
+    assert len(list(core.walk(fn.block))) > 3000
+
+
+# --- recursion ----------------------------------------------------------------------------------
+
+
+def factorial(n):
+    if n <= 1:
+        return 1.0
+    return n * factorial(n - 1)
+
+
+def halves(x):
+    if len(x) == 1:
+        return x[0]
+    m = len(x) // 2
+    return halves(x[:m]) + 2 * halves(x[m:])
+
+
+def is_even(n):
+    return True if n == 0 else is_odd(n - 1)
+
+
+def is_odd(n):
+    return False if n == 0 else is_even(n - 1)
+
+
+def recursive_calls(x, n):
+    def power(k):
+        if k == 0:
+            return x
+        y = power(k - 1)
+        return x * y
+
+    def pair(k, a, b):
+        if k == 0:
+            return a, b
+        p, q = pair(k - 1, b, a + b)
+        return q, p
+
+    return factorial(n), halves(x), is_even(n), power(n), pair(n, x, 1.0 + x)
+
+
+def test_recursion():
+    fn = agree(recursive_calls, V, 5)
+    assert len(core.callees(fn)) >= 5
+
+
+def test_recursion_on_structure_is_unrolled():
+    def total(tree):
+        s = 0.0
+        for t in tree:
+            s = s + (total(t) if isinstance(t, tuple) else t.sum())
+        return s
+
+    fn = agree(lambda t: total(t), ((V, V), V, ((X,), X)))
+    assert len(core.callees(fn)) == 1
+
+
+def test_static_recursion():
+    def nest(x, n):
+        if n == 0:
+            return x
+        return nest(np.expand_dims(x, n - 1), n - 1)
+
+    agree(lambda x: nest(x, 3), V)
