@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from adcompile import errors
 from adcompile.ad.reverse import reverse
@@ -12,48 +14,60 @@ from adcompile.ad.update import append_update
 from adcompile.codegen.python import Generated, generate
 from adcompile.frontend.lower import lower_function
 from adcompile.ir.core import Function
-from adcompile.ir.types import Array, Scalar, Static, Type, describe, is_inexact
+from adcompile.ir.types import Type
 from adcompile.passes import cse, dce, fuse, hoist, results, shapes, simplify, sink
+
+if TYPE_CHECKING:
+    from adcompile.optim.base import Optimizer
 
 # Each pass is `run(fn) -> None`. The first row works on a backward sweep that still reads primal
 # values wherever they are; `settle` decides which of them are saved; the second row tidies up.
 CLEAN = (simplify, shapes, dce, sink, cse, dce)
 POLISH = (simplify, shapes, cse, dce, fuse, hoist, dce, results)
+# For a callee that is split between its sweeps, which must not grow together.
+SPLIT = tuple(p for p in POLISH if p is not fuse)
 
 
 def compile_gradient(
-    fn,
+    fn: Callable[..., Any],
     types: Sequence[Type],
-    wrt: Sequence[int],
+    wrt: Sequence[str],
     *,
+    kwarg_types: Mapping[str, Type] | None = None,
     as_tuple: bool = False,
     with_value: bool = False,
     has_aux: bool = False,
 ) -> tuple[Generated, Function]:
-    """The generated gradient of the Python function `fn` for parameters of these types.
+    """The generated gradient of `fn` for arguments of these types.
 
-    `wrt` are positions of parameters; with `as_tuple` there is a tuple of gradients even for one.
-    Returns the text and the SSA it was made from.
+    `wrt` are names of parameters; with `as_tuple` there is a tuple of gradients even for one.
+    Returns the text and the SSA that it was made from.
     """
-    primal = lower_function(fn, types)
-    positions = _value_positions(types, wrt, primal)
-    name = primal.name + ("_value_and_grad" if with_value else "_grad")
+    primal = lower_function(fn, types, kwarg_types or {})
+    name = primal.name.strip("<>") + ("_value_and_grad" if with_value else "_grad")
     gradient, sweep = reverse(
-        primal, positions, name=name, as_tuple=as_tuple, with_value=with_value, has_aux=has_aux
+        primal,
+        _positions(primal, wrt),
+        name=name,
+        as_tuple=as_tuple,
+        with_value=with_value,
+        has_aux=has_aux,
     )
     finish(gradient, sweep)
     return generate(gradient), gradient
 
 
-def compile_step(loss, types: Sequence[Type], optimizer) -> tuple[Generated, Function]:
+def compile_step(
+    loss: Callable[..., Any], types: Sequence[Type], optimizer: Optimizer
+) -> tuple[Generated, Function]:
     """A training step of `optimizer` for `loss`: forward, backward and update in one function.
 
     `types` are those of the parameters of `loss`, the first of which is the tree of parameters.
     The generated function takes these, the optimizer's state trees and the numbers of the step.
     """
     primal = lower_function(loss, types)
-    name = f"{primal.name}_step"
-    step, sweep = reverse(primal, _value_positions(types, [0], primal), name=name, with_value=True)
+    name = primal.name.strip("<>") + "_step"
+    step, sweep = reverse(primal, [0], name=name, with_value=True)
     states = [
         name if array is not None else None
         for name, array in zip(optimizer.state_names, optimizer.state[0], strict=True)
@@ -66,30 +80,27 @@ def compile_step(loss, types: Sequence[Type], optimizer) -> tuple[Generated, Fun
 
 def finish(fn: Function, sweep: Sweep) -> None:
     """Make good code of what reverse mode built, in `fn` and in the callees it has split."""
-    _clean_up(fn, sweep)
+    _clean_up(fn, sweep, POLISH)
     for pair in sweep.pairs.values():
-        _clean_up(pair.joint, pair.sweep)
+        _clean_up(pair.joint, pair.sweep, SPLIT)
         pair.split()
 
 
-def _clean_up(fn: Function, sweep: Sweep) -> None:
+def _clean_up(fn: Function, sweep: Sweep, polish: Sequence[ModuleType]) -> None:
     for p in CLEAN:
         p.run(fn)
     settle(fn, sweep.links)
-    for p in POLISH:
+    for p in polish:
         p.run(fn)
 
 
-def _value_positions(types: Sequence[Type], wrt: Sequence[int], fn: Function) -> list[int]:
-    """Where the parameters `wrt` stand among the values of `fn` (static ones are no values)."""
-    for k in wrt:
-        t = types[k]
-        if isinstance(t, Static) or (isinstance(t, Scalar | Array) and not is_inexact(t)):
+def _positions(fn: Function, names: Sequence[str]) -> list[int]:
+    """Where parameters stand (one whose value is known at compile time is none)."""
+    have = [p.name for p in fn.params]
+    for name in names:
+        if name not in have:
             raise errors.NotDifferentiable(
-                f"the gradient with respect to `{fn.params[k].name}` is not defined: "
-                f"it is {describe(t)}, and derivatives are of real numbers",
+                f"the gradient with respect to `{name}` is not defined: it is no number or array",
                 fn.loc,
-                "pass floating point numbers, np.array([2., 3.]) instead of np.array([2, 3])",
             )
-    before = [sum(not isinstance(t, Static) for t in types[:k]) for k in range(len(types))]
-    return [before[k] for k in wrt]
+    return [have.index(name) for name in names]

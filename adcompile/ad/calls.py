@@ -111,7 +111,11 @@ def _may_stay_pending(rules: Rules, d: Value) -> bool:
 def _transpose(
     frame: Frame, op: core.Call, tangent: Callable, d: Value | tuple, y: Value | tuple, k: int
 ) -> Value | None:
-    """The adjoint of operand `k` from the tangent rule: reverse mode over its linear body."""
+    """The adjoint of operand `k` from the tangent rule: reverse mode over its linear body.
+
+    The body itself is laid down with the operand in place of its tangent. Transposing reads no more
+    of its linear values than their shapes, so that most of it is dead.
+    """
     b, x = frame.builder, op.operands[k]
     unknown = Value(x.type)
     scratch = Block([unknown])
@@ -119,18 +123,17 @@ def _transpose(
     linear = {unknown}
     moving = []
     for inner in scratch.ops:
-        if any(v in linear for v in inner.operands):
-            if differentiable(inner):
-                linear.update(r for r in inner.results if carries_derivative(r.type))
+        if any(v in linear for v in inner.operands) and differentiable(inner):
+            linear.update(r for r in inner.results if carries_derivative(r.type))
             moving.append(inner)
-        else:
-            b.block.ops.append(inner)
-    scratch.ops = moving
     sweep = Sweep(linear, {}, frame.sweep.order)
     sweep.adopt(scratch)
+    start = len(b.block.ops)
+    b.block.ops.extend(scratch.ops)
     body = Frame(sweep, scratch, b)
     outs = out.owner.operands if isinstance(d, tuple) else [out]  # type: ignore[union-attr]
     for d_k, out_k in zip(d if isinstance(d, tuple) else (d,), outs, strict=True):
         body.add(out_k, d_k)
     sweep_ops(body, moving)
+    core.substitute(Block([], b.block.ops[start:]), {unknown: x})
     return body.get(unknown)

@@ -21,7 +21,7 @@ from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import Block, Function, Op, Param, Value
 from adcompile.ir.types import NONE, Array, Scalar, Seq, Tree, Type, Undefined
-from adcompile.rules.apply import apply
+from adcompile.rules.apply import apply, check_form
 from adcompile.rules.registry import Rules, lookup
 
 Tangent = Value | tuple | None  # None is zero; a tuple has one entry for each child of a tree
@@ -90,7 +90,7 @@ def _dotted(dot: Value, v: Value) -> Value:
 
 @dataclass(eq=False, slots=True)
 class _Sweep:
-    """The walk over one function. `new` maps its values to their copies, `dots` those to tangents."""
+    """The walk over one function: `new` maps its values to copies, `dots` these to tangents."""
 
     forward: _Forward
     b: Builder
@@ -279,6 +279,7 @@ def _by_rule(s: _Sweep, op: core.Call, rules: Rules, k: int, t: Tangent) -> Sequ
     """What the tangent of operand `k` adds to those of the results."""
     b, position = s.b, _position(op, k, rules)
     if position in rules.linear:
+        check_form(b, rules.linear[position], [t, *op.args], op.kwargs)
         operands = list(op.operands)
         operands[k] = s.full(op.operands[k], t, zeros=True)
         kwargs = dict(zip(op.keywords, operands[len(op.args) :], strict=True))

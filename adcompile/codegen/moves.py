@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from adcompile.codegen import nodes
+from adcompile.codegen.lines import locate
 from adcompile.codegen.names import Names
 from adcompile.codegen.nodes import Node
 from adcompile.codegen.place import Placement
@@ -72,6 +73,12 @@ class Moves:
     def at_end(self, op: core.Yield, out: list[Node]) -> None:
         self._emit(op, self._at_end(op), out)
 
+    def computed(self, op: core.Yield) -> list[Op]:
+        """The operations that are nested in the assignments at the end of a block."""
+        sources = [v.owner for _, v in self._remaining(self._at_end(op))]
+        return [s for s in sources if isinstance(s, core.Call | core.Index)
+                and s in self.placement.plan.inlined]
+
     def _at_end(self, op: core.Yield) -> list[Pair]:
         block = self.placement.plan.home[op]
         if block not in self.placement.plan.around:
@@ -128,8 +135,7 @@ class Moves:
             target = nodes.target([self.names.of(t) for t, _ in group])
             values = [self.terms(s) for _, s in group]
             node = nodes.assign(target, values[0] if len(values) == 1 else nodes.tuple_(values))
-            vars(node)["loc"] = op.loc
-            out.append(node)
+            out.append(locate(node, op.loc))
 
     def _is_free(self, pair: Pair, left: list[Pair], reads: dict[int, set[str]]) -> bool:
         """Whether no other move that is left reads what `pair` overwrites."""

@@ -18,9 +18,9 @@ import numpy as np
 from adcompile.codegen.live import Ranges
 from adcompile.codegen.nest import Writer
 from adcompile.codegen.place import Placement
-from adcompile.codegen.tails import end_of
+from adcompile.codegen.tails import Prepared, end_of
 from adcompile.ir import core
-from adcompile.ir.core import Block, Function, Op, Value
+from adcompile.ir.core import Block, Op, Value
 from adcompile.ir.types import Array, Scalar, Seq, Tree
 
 COUNTERS = ("i", "j", "k", "l", "m", "n")
@@ -47,12 +47,13 @@ class Names:
         return self.variables[v].name
 
     def same(self, a: Value, b: Value) -> bool:
-        return self.variables.get(a) is self.variables.get(b, 0)
+        """Whether assigning `a` to `b` would do nothing."""
+        return a in self.variables and b in self.variables and self.of(a) == self.of(b)
 
 
-def assign_names(fn: Function, placement: Placement, taken: set[str]) -> Names:
-    """Names for all variables of `fn`; none of them is in `taken`."""
-    work = _Coalescer(fn, placement)
+def assign_names(prepared: Prepared, placement: Placement, taken: set[str]) -> Names:
+    """Names for all variables of a function; none of them is in `taken`."""
+    work = _Coalescer(prepared, placement)
     work.collect()
     work.coalesce()
     _spell(work, taken)
@@ -74,7 +75,7 @@ def overlap(a: Ranges, b: Ranges) -> bool:
 
 @dataclass(eq=False, slots=True)
 class _Coalescer:
-    fn: Function
+    prepared: Prepared
     placement: Placement
     made: dict[Value, Variable] = field(default_factory=dict)
     parent: dict[int, Variable] = field(default_factory=dict)  # id of a variable → its heir
@@ -93,7 +94,7 @@ class _Coalescer:
     # --- variables -------------------------------------------------------------------------------
 
     def collect(self) -> None:
-        fn, live = self.fn, self.placement.live
+        fn, live = self.prepared.fn, self.placement.live
         for p, param in zip(fn.block.params, fn.params):
             self.made[p] = Variable(live.ranges[p], param.name, False, True, 3, param.name, p)
         for v in live.ranges:
@@ -143,10 +144,13 @@ class _Coalescer:
 
     def coalesce(self) -> None:
         plan = self.placement.plan
-        ops = [op for op in core.walk(self.fn.block) if op not in plan.dead]
+        ops = [op for op in core.walk(self.prepared.fn.block) if op not in plan.dead]
         for op in ops:
             if isinstance(op, Writer) or op in self.placement.in_place:
                 self.unite(op.operands[0], op.results[0], force=True)
+        for branch, slots in self.prepared.pushed:
+            for r, slot in zip(branch.results, slots):
+                self.unite(slot, r, force=True)  # an arm may leave the loop
         for op in ops:
             if isinstance(op, core.For | core.While):
                 self._loop(op)
@@ -215,7 +219,7 @@ class _Coalescer:
             return True
         clash = overlap(x.ranges, y.ranges) or (x.fixed and y.fixed)
         if force:
-            assert not clash, "a value is updated in place while it is alive"
+            assert not clash, "two values that are alive at once must be one variable"
         elif clash or not (any_name or _compatible(x, y)):
             return False
         if (y.fixed, len(y.ranges)) > (x.fixed, len(x.ranges)):

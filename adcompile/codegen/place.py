@@ -182,7 +182,7 @@ class _Webs:
         x, result = op.operands[0], op.results[0]
         if self.plan.order(op) == 0 or not self.plan.is_line(op) or not isinstance(x.type, Array):
             return False
-        if x in self.placement.numbers or x.type != result.type:
+        if x in self.placement.numbers or x.type != result.type or x not in self.live.ranges:
             return False
         if x.name != result.name or x.name is None:
             return False

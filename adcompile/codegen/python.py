@@ -7,21 +7,19 @@ ranges of `live`), values become variables with names (`names`), and what is lef
 
 from __future__ import annotations
 
-import ast
 import inspect
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from adcompile.codegen import nodes
+from adcompile.codegen.lines import locate, numbered
 from adcompile.codegen.moves import Moves
 from adcompile.codegen.names import assign_names
 from adcompile.codegen.nodes import Node, gast
-from adcompile.codegen.place import Placement, place
-from adcompile.codegen.printer import to_text
+from adcompile.codegen.place import place
 from adcompile.codegen.statements import Statements
 from adcompile.codegen.symbols import Symbols
-from adcompile.codegen.tails import prepare
+from adcompile.codegen.tails import Prepared, prepare
 from adcompile.codegen.terms import Terms
 from adcompile.ir import core
 from adcompile.ir.core import Function, GlobalRef, Loc, Param
@@ -53,13 +51,17 @@ def generate(fn: Function) -> Generated:
     callees = {f: symbols.fresh(f.name) for f in functions if f is not fn} | {fn: fn.name}
     copies = [prepare(f) for f in functions]
     for copy in copies:
-        _reserve(copy, symbols)
+        _reserve(copy.fn, symbols)
     symbols.restart()
     defs = [_definition(copy, callees[f], symbols, callees) for f, copy in zip(functions, copies)]
     imports = sorted(set(symbols.imports.values()), key=lambda line: (line.startswith("from"), line))
     head = "\n".join(imports) + "\n\n\n" if imports else ""
-    text = head + "\n\n".join(to_text(d) for d in defs)
-    lines = _line_numbers(text, defs)
+    text, lines = head, {}
+    for k, node in enumerate(defs):
+        text += "\n\n" if k else ""
+        part, places = numbered(node, text.count("\n") + 1)
+        text += part
+        lines |= places
     return Generated(text, symbols.namespace, lines, imports, symbols.globals)
 
 
@@ -80,9 +82,12 @@ def _reserve(fn: Function, symbols: Symbols) -> None:
                 symbols.taken.update(("range", "reversed", "enumerate", "zip"))
 
 
-def _definition(fn: Function, name: str, symbols: Symbols, callees: dict[Function, str]) -> Node:
+def _definition(
+    prepared: Prepared, name: str, symbols: Symbols, callees: dict[Function, str]
+) -> Node:
+    fn = prepared.fn
     placement = place(fn)
-    names = assign_names(fn, placement, symbols.taken)
+    names = assign_names(prepared, placement, symbols.taken)
     terms = Terms(placement.plan, names, symbols, callees)
     moves = Moves(placement, names, terms)
     moves.survey(fn)
@@ -90,9 +95,7 @@ def _definition(fn: Function, name: str, symbols: Symbols, callees: dict[Functio
     if fn.doc:
         body.insert(0, gast.Expr(nodes.literal(inspect.cleandoc(fn.doc).split("\n\n")[0])))
     args = _arguments(fn.params, symbols)
-    node = gast.FunctionDef(name, args, body or [gast.Pass()], [], None, None, [])
-    vars(node)["loc"] = fn.loc
-    return node
+    return locate(gast.FunctionDef(name, args, body or [gast.Pass()], [], None, None, []), fn.loc)
 
 
 def _arguments(params: list[Param], symbols: Symbols) -> Node:
@@ -118,39 +121,3 @@ def _arguments(params: list[Param], symbols: Symbols) -> Node:
         kwarg[0] if kwarg else None,
         [default(p) for p in positional if p.default is not core.MISSING],
     )
-
-
-def _line_numbers(text: str, defs: list[Node]) -> dict[int, Loc]:
-    """Which line of `text` belongs to which place in the user's program."""
-    written = [d for d in ast.parse(text).body if isinstance(d, ast.FunctionDef)]
-    lines: dict[int, Loc] = {}
-    for parsed, made in zip(_statements(written), _statements(defs), strict=True):
-        loc = vars(made).get("loc")
-        if loc is not None:
-            for line in range(parsed.lineno, _header_end(parsed) + 1):
-                lines[line] = loc
-    return lines
-
-
-def _header_end(stmt: Any) -> int:
-    body = getattr(stmt, "body", None)
-    return max(stmt.lineno, body[0].lineno - 1) if body else stmt.end_lineno
-
-
-def _statements(roots: list[Any]) -> Iterator[Any]:
-    """All statements but comments, in the order of the text."""
-    stack = list(reversed(roots))
-    while stack:
-        stmt = stack.pop()
-        yield stmt
-        inner = [*getattr(stmt, "body", ()), *getattr(stmt, "orelse", ())]
-        stack.extend(s for s in reversed(inner) if not _is_comment(s))
-
-
-def _is_comment(stmt: Any) -> bool:
-    if not isinstance(stmt, gast.Expr) or not isinstance(stmt.value, gast.Constant):
-        return False
-    return type(stmt.value.value) is not str and isinstance(stmt.value.value, str)
-
-
-__all__ = ["Generated", "Placement", "generate"]

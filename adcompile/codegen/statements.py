@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from adcompile.codegen import nodes
+from adcompile.codegen.lines import locate
 from adcompile.codegen.moves import Moves
 from adcompile.codegen.names import Names
 from adcompile.codegen.nest import Header
@@ -55,7 +56,6 @@ class Statements:
             elif op in plan.expressions:
                 self._line(op, out)
             elif op.blocks:
-                self._begin(op, out)
                 yield self._compound(op, block, out)
             elif plan.is_line(op):
                 self._line(op, out)
@@ -79,8 +79,7 @@ class Statements:
         self.stmt = stmt
 
     def _emit(self, op: Op, node: Node, out: Body) -> None:
-        vars(node)["loc"] = op.loc
-        out.append(node)
+        out.append(locate(node, op.loc))
 
     # --- lines -----------------------------------------------------------------------------------
 
@@ -89,9 +88,8 @@ class Statements:
             self._begin(op, out)
         match op:
             case core.Yield():
-                for v in op.operands:
-                    if v in self.terms.built and isinstance(v.owner, core.Call | core.Index):
-                        self._begin(v.owner, out)
+                for source in self.moves.computed(op):
+                    self._begin(source, out)
                 self.moves.at_end(op, out)
             case Break():
                 self._break(op, out)
@@ -139,7 +137,7 @@ class Statements:
         inner = [u for u in users if u in self.placement.plan.absorbed and isinstance(u, core.Unpack)]
         if inner:
             return nodes.tuple_([self._target(r) for r in inner[0].results], nodes.STORE)
-        unused = not users and v.name is None
+        unused = v not in self.names.variables or not users and v.name is None
         return nodes.name("_" if unused else self.names.of(v), nodes.STORE)
 
     def _is_augmented(self, op: core.Call) -> bool:
@@ -227,7 +225,9 @@ class Statements:
     # --- control flow ----------------------------------------------------------------------------
 
     def _compound(self, op: Op, block: Block, out: Body) -> Task:
-        outer = self.stmt
+        before, seen = len(out), (self.stmt, self.order)
+        self._begin(op, out)
+        outer, start = self.stmt, len(out)
         match op:
             case core.If():
                 yield self._if(op, block, out)
@@ -240,10 +240,14 @@ class Statements:
                 yield self.block(op.body, body)
                 item = gast.withitem(self.terms(op.operands[0]), None)
                 self._emit(op, gast.With([item], body, None), out)
-        self.stmt = outer if outer is op.loc.stmt else None
+        if len(out) > start:
+            self.stmt = outer if outer is op.loc.stmt else None
+        else:  # nothing came of it
+            del out[before:]
+            self.stmt, self.order = seen
 
     def _if(self, op: core.If, block: Block, out: Body) -> Task:
-        test, outer = self.terms(op.operands[0]), self.stmt
+        test, outer = locate(self.terms(op.operands[0]), op.loc), self.stmt
         then: Body = []
         orelse: Body = []
         yield self.block(op.then, then)

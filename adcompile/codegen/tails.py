@@ -8,7 +8,7 @@ follows it is pushed into its arms, so that each arm ends in its own `Return`, o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from adcompile.ir import core
 from adcompile.ir.clone import clone_block, clone_function
@@ -26,15 +26,25 @@ def end_of(block: Block) -> Op:
     return block.ops[-2] if isinstance(last, Break) else last
 
 
-def prepare(fn: Function) -> Function:
-    """A copy of `fn` to make a text of."""
-    fn = clone_function(fn)
-    _push_returns(fn.block)
-    for block in list(core.walk_blocks(fn.block)):
+@dataclass(eq=False, slots=True)
+class Prepared:
+    """A copy of a function to make a text of.
+
+    `pushed` has, for each branch that now ends the iterations of a loop, what its results are.
+    """
+
+    fn: Function
+    pushed: list[tuple[core.If, list[Value]]] = field(default_factory=list)
+
+
+def prepare(fn: Function) -> Prepared:
+    prepared = Prepared(clone_function(fn))
+    _push_returns(prepared.fn.block)
+    for block in list(core.walk_blocks(prepared.fn.block)):
         for op in block.ops:
             if isinstance(op, core.For | core.While) and op.stops:
-                _push_stops(op.body)
-    return fn
+                _push_stops(op, prepared)
+    return prepared
 
 
 def _tail_branch(block: Block, before: Op) -> tuple[core.If, list[Op]] | None:
@@ -80,9 +90,9 @@ def _push_returns(block: Block) -> None:
         block.ops[block.ops.index(branch) + 1 :] = [core.Yield([], [], ret.loc, ret.order)]
 
 
-def _push_stops(body: Block) -> None:
-    """Move the stop flag that `body` yields last to where it is decided."""
-    work = [body]
+def _push_stops(loop: core.For | core.While, prepared: Prepared) -> None:
+    """Move the stop flag that the body of `loop` yields last to where it is decided."""
+    work = [loop.body]
     while work:
         block = work.pop()
         end = end_of(block)
@@ -99,6 +109,7 @@ def _push_stops(body: Block) -> None:
                 work.append(arm)
             branch.results = [Value(v.type, v.name, branch) for v in end.operands]
             end.operands = list(branch.results)
+            prepared.pushed.append((branch, loop.results))
         else:
             block.ops.append(Break([stop], [], end.loc, end.order))
 

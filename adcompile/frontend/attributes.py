@@ -95,7 +95,9 @@ def _of_known(cx: Context, value: Any, name: str, node: gast.AST) -> Operand:
         what = f"module `{value.__name__}`" if isinstance(value, types.ModuleType) else f"{value!r}"
         close = difflib.get_close_matches(name, dir(value), n=1)
         cx.mismatch(
-            f"{what} has no attribute `{name}`", node, f"did you mean `{close[0]}`?" if close else None
+            f"{what} has no attribute `{name}`",
+            node,
+            f"did you mean `{close[0]}`?" if close else None,
         )
     return Known(found)
 

@@ -49,7 +49,9 @@ def merge(
     if then.dead or orelse.dead:
         pairs = [(UNBOUND if then.dead else a, UNBOUND if orelse.dead else b) for a, b in pairs]
     joiner = Joiner(then.get, orelse.get, lambda obj: obj in cx.store.now)
-    templates = [_joined(joiner, p, a, b) for p, (a, b) in zip([*places, None], pairs, strict=False)]
+    templates = [
+        _joined(joiner, p, a, b) for p, (a, b) in zip([*places, None], pairs, strict=False)
+    ]
     arms = ((then, [a for a, _ in pairs]), (orelse, [b for _, b in pairs]))
     for arm, operands in arms:
         values: list[Value] = []

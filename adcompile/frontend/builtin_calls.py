@@ -97,7 +97,9 @@ def pair(a: Operand, b: Operand) -> Tup:
 # --- handlers -----------------------------------------------------------------------------------
 
 
-def _arity(cx: Context, node: gast.AST, name: str, args: Args, kwargs: Kwargs, least: int, most: int) -> None:
+def _arity(
+    cx: Context, node: gast.AST, name: str, args: Args, kwargs: Kwargs, least: int, most: int
+) -> None:
     if not least <= len(args) <= most or kwargs:
         wanted = str(least) if least == most else f"{least} to {most}"
         cx.mismatch(f"{name} takes {wanted} arguments here", node)
@@ -168,7 +170,9 @@ def _listed(cx: Context, node: gast.AST, args: Args, kwargs: Kwargs) -> Operand:
     items = items_of(cx, args[0], node) if args else []
     if items is None:
         cx.unsupported(
-            "a list of a number of items that is known at run time only", node, "append in a `for` loop"
+            "a list of a number of items that is known at run time only",
+            node,
+            "append in a `for` loop",
         )
     return expressions.new_list(cx, items)
 
@@ -177,7 +181,9 @@ def _tupled(cx: Context, node: gast.AST, args: Args, kwargs: Kwargs) -> Operand:
     _arity(cx, node, "tuple", args, kwargs, 0, 1)
     items = items_of(cx, args[0], node) if args else []
     if items is None:
-        cx.unsupported("a tuple of a number of items that is known at run time only", node, "use a list")
+        cx.unsupported(
+            "a tuple of a number of items that is known at run time only", node, "use a list"
+        )
     return Tup(tuple, tuple(range(len(items))), tuple(items))
 
 
@@ -227,7 +233,11 @@ def _is_bool(x: Operand) -> bool:
 
 def _extreme(fn: Callable[..., Any]) -> Handler:
     def handler(cx: Context, node: gast.AST, args: Args, kwargs: Kwargs) -> Operand:
-        if len(args) == 1 and not kwargs and not (isinstance(args[0], Value) and not is_tree(args[0])):
+        if (
+            len(args) == 1
+            and not kwargs
+            and not (isinstance(args[0], Value) and not is_tree(args[0]))
+        ):
             held = cx.contents(args[0]) if isinstance(args[0], Obj) else args[0]
             if is_seq(held):
                 return cx.emit(node, fn, [held])
@@ -361,7 +371,9 @@ HANDLERS: dict[Any, Handler] = {
 # --- methods of lists and dicts -----------------------------------------------------------------
 
 
-def method(cx: Context, node: gast.AST, x: Operand, name: str, args: Args, kwargs: Kwargs) -> Operand:
+def method(
+    cx: Context, node: gast.AST, x: Operand, name: str, args: Args, kwargs: Kwargs
+) -> Operand:
     """`x.name(*args)` of a list or a dict."""
     if name in ("items", "keys", "values"):
         _arity(cx, node, name, args, kwargs, 0, 0)
@@ -393,7 +405,9 @@ def append(cx: Context, node: gast.AST, x: Operand, item: Operand) -> None:
             "make a copy first: `xs = list(xs)`",
         )
     if x.frozen:
-        cx.unsupported(f"this list cannot be appended to: {x.frozen}", node, "make a copy: `list(xs)`")
+        cx.unsupported(
+            f"this list cannot be appended to: {x.frozen}", node, "make a copy: `list(xs)`"
+        )
     held = cx.contents(x)
     if isinstance(held, Tup):
         cx.store.set(x, held.replaced(len(held.keys), item))

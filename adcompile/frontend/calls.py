@@ -50,13 +50,17 @@ def call_node(cx: Context, node: gast.Call) -> Operand:
             continue
         spread = expressions.subscripts.known_layout(cx, x, k.value)
         if spread.node is not dict:
-            cx.mismatch(f"the argument after `**` must be a dict, not a {spread.node.__name__}", node)
+            cx.mismatch(
+                f"the argument after `**` must be a dict, not a {spread.node.__name__}", node
+            )
         for name, item in zip(spread.keys, spread.items, strict=True):
             _keyword(cx, kwargs, str(name), item, node)
     return call(cx, node, fn, args, kwargs)
 
 
-def _keyword(cx: Context, kwargs: dict[str, Operand], name: str, x: Operand, node: gast.AST) -> None:
+def _keyword(
+    cx: Context, kwargs: dict[str, Operand], name: str, x: Operand, node: gast.AST
+) -> None:
     if name in kwargs:
         cx.mismatch(f"the keyword argument `{name}` is given twice", node)
     kwargs[name] = x
@@ -76,7 +80,9 @@ def call(
         case Bound():
             return _call_bound(cx, node, fn, args, kwargs)
         case Value(type=Opaque(cls)) if callable(getattr(cls, "__call__", None)):  # noqa: B004
-            return cx.emit(node, operator_call, [fn, *args], kwargs, effect=True, types=[Opaque(object)])
+            return cx.emit(
+                node, operator_call, [fn, *args], kwargs, effect=True, types=[Opaque(object)]
+            )
     cx.mismatch(f"{joins.describe_operand(fn)} cannot be called", node)
 
 
@@ -100,6 +106,8 @@ def _call_known(
     if any(map(is_bottom, (*args, *kwargs.values()))) and not isinstance(fn, types.FunctionType):
         return cx.bottom(node)
     module = (getattr(fn, "__module__", None) or type(fn).__module__).partition(".")[0]
+    if module == "builtins" and isinstance(fn, types.FunctionType):
+        module = ""  # made by `exec` in a namespace without a name
     if module not in _LIBRARIES and _hashable(fn) and registry.lookup(fn) is not None:
         return _with_rule(cx, node, fn, args, kwargs)
     if isinstance(fn, type):
@@ -114,8 +122,10 @@ def _call_known(
         if isinstance(fn, types.MethodType) and isinstance(fn.__func__, types.FunctionType):
             receiver = fn.__self__
             if isinstance(receiver, type) or data_type(receiver) is None:
-                return inline(cx, node, closure_of(cx, fn.__func__, node, Known(receiver)), args, kwargs)
-    return _library(cx, node, fn, args, kwargs)
+                return inline(
+                    cx, node, closure_of(cx, fn.__func__, node, Known(receiver)), args, kwargs
+                )
+    return cx.emit(node, fn, args, kwargs)
 
 
 def _with_rule(
@@ -124,12 +134,8 @@ def _with_rule(
     """A user's function with a rule is kept as a call; its body, if it has one, gives the type."""
     operands = [cx.value(a, node) for a in args]
     named = {k: cx.value(v, node) for k, v in kwargs.items()}
-    try:
-        known = infer_call(fn, operands, named) != Opaque(object)
-    except TypeClash:
-        known = True
-    if known or not isinstance(fn, types.FunctionType):
-        return _library(cx, node, fn, list(operands), dict(named))
+    if is_typed(fn, operands, named) or not isinstance(fn, types.FunctionType):
+        return cx.emit(node, fn, list(operands), dict(named))
     outer = cx.enter()
     result = inline(cx, node, closure_of(cx, fn, node), list(operands), dict(named))
     found = cx.value(result, node).type
@@ -138,25 +144,18 @@ def _with_rule(
     return cx.emit(node, fn, list(operands), dict(named), types=parts)
 
 
-def _library(
-    cx: Context, node: gast.AST, fn: Any, args: list[Operand], kwargs: dict[str, Operand]
-) -> Operand:
-    """A function of NumPy and the like: typed by `infer`, or opaque."""
-    operands = [cx.value(a, node) for a in args]
-    named = {k: cx.value(v, node) for k, v in kwargs.items()}
+def is_typed(fn: Any, operands: list[Value], named: dict[str, Value]) -> bool:
+    """Whether `infer` knows what `fn` returns (or that the call is wrong)."""
     try:
-        unknown = infer_call(fn, operands, named) == Opaque(object)
-    except TypeClash:  # said properly, or answered with a constant, by `emit`
-        unknown = False
-    if unknown:
-        return _opaque(cx, node, fn, args, kwargs)
-    return cx.emit(node, fn, list(operands), dict(named))
+        return infer_call(fn, operands, named) != Opaque(object)
+    except TypeClash:
+        return True
 
 
 def _opaque(
     cx: Context, node: gast.AST, fn: Any, args: list[Operand], kwargs: dict[str, Operand]
 ) -> Operand:
-    """A function that the compiler knows nothing of: called as it is, in order, once."""
+    """A Python function whose source is not to be had: called as it is, in order, once."""
     return cx.emit(node, fn, args, kwargs, effect=True, types=[Opaque(object)])
 
 
@@ -200,15 +199,19 @@ def _construct(
     if issubclass(cls, tuple) and hasattr(cls, "_fields"):
         fields = cls._fields  # type: ignore[attr-defined]
         defaults = cls._field_defaults  # type: ignore[attr-defined]
-        return _record(cx, node, cls, fields, {k: Known(v) for k, v in defaults.items()}, args, kwargs)
+        return _record(
+            cx, node, cls, fields, {k: Known(v) for k, v in defaults.items()}, args, kwargs
+        )
     if dataclasses.is_dataclass(cls):
         params = cls.__dataclass_params__  # type: ignore[attr-defined]
         if params.init and not hasattr(cls, "__post_init__"):
             found = [f for f in dataclasses.fields(cls) if f.init]
-            defaults = {f.name: Known(f.default) for f in found if f.default is not dataclasses.MISSING}
+            defaults = {
+                f.name: Known(f.default) for f in found if f.default is not dataclasses.MISSING
+            }
             return _record(cx, node, cls, tuple(f.name for f in found), defaults, args, kwargs)
     if cls.__module__.partition(".")[0] in _LIBRARIES:
-        return _library(cx, node, cls, args, kwargs)
+        return cx.emit(node, cls, args, kwargs)
     cx.unsupported(
         f"objects of class {cls.__name__} cannot be made in differentiated code",
         node,
@@ -251,7 +254,13 @@ def _call_bound(
         if not callable(method):
             cx.mismatch(f"a {x.type.cls.__name__} has no method `{name}`", node)
         return cx.emit(
-            node, method, [x, *args], kwargs, member=f"{name}()", effect=True, types=[Opaque(object)]
+            node,
+            method,
+            [x, *args],
+            kwargs,
+            member=f"{name}()",
+            effect=True,
+            types=[Opaque(object)],
         )
     if isinstance(x, Value) and isinstance(x.type, Array | Scalar):
         _refuse_writes(cx, node, members.METHODS[name], kwargs)
@@ -365,7 +374,9 @@ def default(cx: Context, x: Operand, node: gast.AST) -> Operand:
     if isinstance(x.value, np.ndarray | np.generic):
         return cx.value(x, node)
     if isinstance(x.value, list | dict):
-        cx.unsupported("a default that is a list or a dict is shared by all calls", node, "use a tuple")
+        cx.unsupported(
+            "a default that is a list or a dict is shared by all calls", node, "use a tuple"
+        )
     return x
 
 
@@ -374,4 +385,14 @@ def iterate(cx: Context, x: Operand, node: gast.AST) -> list[Operand] | None:
     return builtin_calls.items_of(cx, x, node)
 
 
-__all__ = ["RESULT", "bind", "body", "call", "call_node", "closure_of", "inline", "iterate", "loc_of"]
+__all__ = [
+    "RESULT",
+    "bind",
+    "body",
+    "call",
+    "call_node",
+    "closure_of",
+    "inline",
+    "iterate",
+    "loc_of",
+]

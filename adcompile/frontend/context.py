@@ -31,9 +31,9 @@ from adcompile.frontend.operands import (
 from adcompile.frontend.scopes import Frame, Store
 from adcompile.frontend.source import loc_of
 from adcompile.ir.builder import Builder
-from adcompile.ir.core import MISSING, Block, Const, Item, Make, Unpack, Value
+from adcompile.ir.core import MISSING, Block, Call, Const, Item, Make, Unpack, Value
 from adcompile.ir.infer import NeedValue, infer_call
-from adcompile.ir.types import UNDEFINED, Dim, Scalar, Tree, Type, TypeClash, Undefined
+from adcompile.ir.types import UNDEFINED, Dim, Opaque, Scalar, Tree, Type, TypeClash, Undefined
 
 
 class NeedStatic(Exception):
@@ -42,6 +42,14 @@ class NeedStatic(Exception):
     def __init__(self, path: tuple[Any, ...]):
         super().__init__(f"the value of parameter leaf {path} is needed at compile time")
         self.path = path
+
+
+class NeedUnrolled(Exception):
+    """The counter of a loop over a known range decides a type: the loop must be unrolled."""
+
+    def __init__(self, counter: Value):
+        super().__init__(counter)
+        self.counter = counter
 
 
 @dataclass(eq=False)
@@ -55,10 +63,13 @@ class Context:
     parameters: dict[Value, Any] = field(default_factory=dict)  # → position in the signature
     folded: dict[Value, Any] = field(default_factory=dict)  # computed from literals alone
     boxed: set[Value] = field(default_factory=set)  # arrays of rank 0, not NumPy scalars
-    fixpoints: dict[Any, tuple[dict[Any, Operand], set[Dim]]] = field(default_factory=dict)  # of loops
+    fixpoints: dict[Any, tuple[dict[Any, Operand], set[Dim]]] = field(
+        default_factory=dict
+    )  # of loops
     bottoms: list[tuple[Value, str, gast.AST]] = field(default_factory=list)  # read, not assigned
     unrolled: Hashable = None  # the iterations of unrolled loops that are being lowered
     generic: set[Dim] = field(default_factory=set)  # dimensions of any size, made by loops
+    counters: set[Value] = field(default_factory=set)  # of loops that can be unrolled
     dead: bool = False  # what follows is never reached
     returned: gast.AST | None = None  # the last `return`
 
@@ -126,6 +137,9 @@ class Context:
         path = self._path(v)
         if path is not None:
             raise NeedStatic(path)
+        counter = self._counter(v)
+        if counter is not None:
+            raise NeedUnrolled(counter)
         what = f"`{v.name}`" if v.name else "this number"
         self.mismatch(
             f"the value of {what} must be known at compile time: it decides the type of the result",
@@ -139,6 +153,18 @@ class Context:
         if found is MISSING:
             found = literal(self.need(self.value(x, node), node))
         return found
+
+    def _counter(self, v: Value) -> Value | None:
+        """The counter that `v` is computed from."""
+        work, seen = [v], {v}
+        while work and self.counters:
+            v = work.pop()
+            if v in self.counters:
+                return v
+            if isinstance(v.owner, Call):
+                work += [o for o in v.owner.operands if o not in seen]
+                seen.update(v.owner.operands)
+        return None
 
     def _path(self, v: Value) -> tuple[Any, ...] | None:
         keys: list[Any] = []
@@ -173,19 +199,24 @@ class Context:
         effect: bool = False,
         types: Sequence[Type] | None = None,
     ) -> Operand:
-        """A call as an op; the results of a function that returns several come as a `Tup`."""
+        """A call as an op; the results of a function that returns several come as a `Tup`.
+
+        Of what `infer` knows nothing, the result is opaque and the call an effect: kept, in order,
+        once.
+        """
         operands = [self.value(a, node) for a in args]
         named = {k: self.value(v, node) for k, v in (kwargs or {}).items()}
 
         def attempt() -> Operand:
             found = infer_call(fn, operands, named) if types is None else tuple(types)
             several = isinstance(found, tuple) and (types is None or len(found) != 1)
+            opaque = effect or (types is None and found == Opaque(object))  # what has no type
             results = found if isinstance(found, tuple) else (found,)
             node_type = members.RESULT_TYPES.get(fn, tuple) if several else tuple
             if several and len(results) == 1:  # one result would stand for itself
                 results = (Tree(node_type, (0,), results),)
             op = self.here(node).call_op(
-                fn, operands, dict(named), member=member, effect=effect, types=results
+                fn, operands, dict(named), member=member, effect=opaque, types=results
             )
             if len(op.results) == 1:
                 return op.results[0]
@@ -203,10 +234,14 @@ class Context:
             for k, o in named.items():
                 named[k] = self._replaced(o, v, new)
 
-        return self.inferred(attempt, replace, node)
+        return self.inferred(attempt, replace, node, [*operands, *named.values()])
 
     def inferred(
-        self, attempt: Callable[[], Any], replace: Callable[[Value], None], node: gast.AST
+        self,
+        attempt: Callable[[], Any],
+        replace: Callable[[Value], None],
+        node: gast.AST,
+        operands: Sequence[Value] = (),
     ) -> Any:
         """`attempt`, whose types are inferred: constants are put in where they are asked for."""
         asked: set[Value] = set()
@@ -219,7 +254,15 @@ class Context:
                 asked.add(e.operand)
                 replace(e.operand)
             except TypeClash as e:
-                self.mismatch(e.reason, node)
+                self.mismatch(e.reason, node, self._unknown(operands))
+
+    def _unknown(self, operands: Sequence[Value]) -> str | None:
+        """A hint where an operand is the result of a function that nothing is known of."""
+        for v in operands:
+            if v.type == Opaque(object) and isinstance(v.owner, Call):
+                name = getattr(v.owner.fn, "__name__", str(v.owner.fn))
+                return f"what `{name}` returns is not known: it has no rule and no Python source"
+        return None
 
     def _replaced(self, x: Value, old: Value, new: Value) -> Value:
         """`x` with `new` for `old`, also inside the containers that `x` is made of."""
@@ -230,6 +273,26 @@ class Context:
             if any(a is not b for a, b in zip(items, x.owner.operands, strict=True)):
                 return self.builder.make(x.type.node, x.type.keys, items)
         return x
+
+
+class Checkpoint:
+    """The state before a part of the program is lowered in a way that may have to be given up."""
+
+    def __init__(self, cx: Context):
+        self.builder, self.loc, self.count = cx.builder, cx.builder.loc, len(cx.builder.block.ops)
+        self.frame, self.dead, self.unrolled = cx.frame, cx.dead, cx.unrolled
+        self.bottoms, self.returned = len(cx.bottoms), cx.returned
+        self.depth = cx.store.depth
+        cx.store.open()
+
+    def restore(self, cx: Context) -> None:
+        """Go back: the ops made since are dropped, the changes undone."""
+        cx.store.unwind(self.depth)
+        cx.builder, cx.builder.loc = self.builder, self.loc
+        del cx.builder.block.ops[self.count :]
+        del cx.bottoms[self.bottoms :]
+        cx.frame, cx.dead, cx.unrolled = self.frame, self.dead, self.unrolled
+        cx.returned = self.returned
 
 
 @dataclass(eq=False, slots=True)

@@ -120,14 +120,20 @@ def _name(cx: Context, node: gast.Name) -> Operand:
     cell = cx.frame.find(node.id)
     if cell is not None:
         x = cx.store.get(cell)
+        if "$" in node.id and isinstance(x, Unbound):
+            return x  # of a `return` that is never reached
         if isinstance(x, Poison):
             lines = sorted({loc.line for loc in x.locs})
-            where = f" (they meet in line {lines[0]})" if lines else ""
-            cx.mismatch(
-                f"`{node.id}` has no single type here: {x.reason}{where}",
-                node,
-                "use another name for one of them",
+            where = (
+                f" (see line{'s' * (len(lines) > 1)} {' and '.join(map(str, lines))})"
+                if lines
+                else ""
             )
+            what, hint = f"`{node.id}` has no single type here", "use another name for one of them"
+            if "$" in node.id:
+                what = f"{cx.frame.code.name} returns different kinds of values"
+                hint = "return the same kind of value on each path"
+            cx.mismatch(f"{what}: {x.reason}{where}", node, hint)
         if isinstance(x, Unbound):
             cx.mismatch(f"`{node.id}` is read before it is assigned", node)
         if isinstance(x, Value) and is_bottom(x):
@@ -242,8 +248,10 @@ def binary(cx: Context, fn: Callable[..., Any], a: Operand, b: Operand, node: ga
 
 
 def _is_text(x: Operand) -> bool:
-    return isinstance(x, Known) and isinstance(x.value, str) or (
-        isinstance(x, Value) and x.type == Opaque(str)
+    return (
+        isinstance(x, Known)
+        and isinstance(x.value, str)
+        or (isinstance(x, Value) and x.type == Opaque(str))
     )
 
 
@@ -459,7 +467,9 @@ def _joined_str(cx: Context, node: gast.JoinedStr) -> Operand:
     found = [cx.known(p) for p in parts]
     if MISSING not in found:
         return Known("".join(map(str, found)))
-    return cx.emit(node, "".join, [Tup(tuple, tuple(range(len(parts))), tuple(parts))], types=[Opaque(str)])
+    return cx.emit(
+        node, "".join, [Tup(tuple, tuple(range(len(parts))), tuple(parts))], types=[Opaque(str)]
+    )
 
 
 def _formatted(cx: Context, node: gast.FormattedValue) -> Operand:

@@ -52,7 +52,9 @@ def code_of(function: types.FunctionType) -> Code:
 def make_code(tree: Any) -> Code:
     """The code of a FunctionDef or Lambda whose jumps have been taken out."""
     a = tree.args
-    names = {p.id for p in (*a.posonlyargs, *a.args, *a.kwonlyargs, a.vararg, a.kwarg) if p is not None}
+    names = {
+        p.id for p in (*a.posonlyargs, *a.args, *a.kwonlyargs, a.vararg, a.kwarg) if p is not None
+    }
     body = tree.body
     names |= _assigned(body if isinstance(body, list) else [body])
     return Code(getattr(tree, "name", "<lambda>"), a, body, tree, frozenset(names))

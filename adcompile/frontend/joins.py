@@ -27,11 +27,12 @@ from adcompile.frontend.operands import (
     Slot,
     Tup,
     Unbound,
+    is_bottom,
     is_tree,
     literal,
 )
 from adcompile.ir.builder import Builder
-from adcompile.ir.core import MISSING, Value
+from adcompile.ir.core import MISSING, Loc, Op, Value
 from adcompile.ir.infer import infer_constant
 from adcompile.ir.types import (
     UNDEFINED,
@@ -125,9 +126,9 @@ class Joiner:
             return a
         if isinstance(a, Poison) or isinstance(b, Poison):
             return a if isinstance(a, Poison) else b
-        if isinstance(a, Unbound):
+        if isinstance(a, Unbound) or _is_undefined(a):
             return self.slots(b, self.right)
-        if isinstance(b, Unbound):
+        if isinstance(b, Unbound) or _is_undefined(b):
             return self.slots(a, self.left)
         if _same(a, b):
             return Known(literal(a))
@@ -140,7 +141,7 @@ class Joiner:
         try:
             joined = self._types(type_of(a, self.left), type_of(b, self.right))
         except TypeClash as e:
-            return Poison(e.reason)
+            return Poison(e.reason, [*_origin(a), *_origin(b)])
         if isinstance(joined, Static):
             return Known(joined.value)
         return Slot(joined, _name(a) or _name(b))
@@ -158,6 +159,8 @@ class Joiner:
                 return slot_of(infer_constant(value)) if scalar_kind(value) else x
             case Tup(node, keys, items):
                 return Tup(node, keys, tuple([self.slots(i, contents) for i in items]))
+            case Obj() if self.lives(x):
+                return x  # this object, or nothing
             case Obj():
                 return self._new(x, None, self.slots(contents(x), contents))
             case NewObj(node, held, frozen):
@@ -213,7 +216,7 @@ class Joiner:
             return contents(x)
         if isinstance(x, NewObj):
             return x.contents
-        return _apart(x) if is_tree(x) else None
+        return _apart(x) if self._is_layout(x) else None
 
     def _new(self, a: Operand, b: Operand | None, contents: Operand) -> NewObj:
         assert isinstance(a, Obj)
@@ -249,7 +252,9 @@ class Joiner:
                 joined = join(a, b)
                 assert isinstance(joined, Array)
                 shape = tuple(map(self._dim, a.shape, b.shape, joined.shape))
-                return a if (a.dtype, a.shape) == (joined.dtype, shape) else Array(joined.dtype, shape)
+                return (
+                    a if (a.dtype, a.shape) == (joined.dtype, shape) else Array(joined.dtype, shape)
+                )
             case Tree(), Tree() if (a.node, a.keys) == (b.node, b.keys):
                 return Tree(a.node, a.keys, tuple(map(self._types, a.items, b.items)))
             case Seq(), Seq():
@@ -319,6 +324,16 @@ def unsized(t: Type) -> Type:
     return Scalar(t.kind) if isinstance(t, Scalar) else t
 
 
+def _is_undefined(x: Operand) -> bool:
+    return isinstance(x, Value | Slot) and isinstance(x.type, Undefined)
+
+
+def _origin(x: Operand) -> list[Loc]:
+    """Where `x` was computed."""
+    owner = x.owner if isinstance(x, Value) else None
+    return [owner.loc] if isinstance(owner, Op) else []
+
+
 def _name(x: Operand) -> str | None:
     return x.name if isinstance(x, Value | Slot) else None
 
@@ -359,6 +374,9 @@ def flatten(
     x: Operand, template: Operand, b: Builder, contents: Contents, materialise: Materialise
 ) -> list[Value]:
     """The values that `x` has in the slots of `template`; what must be computed goes to `b`."""
+    if is_bottom(x):  # of a try that will be repeated: a use of it shows that
+        assert isinstance(x, Value)
+        return [x for _ in slots_in(template)]
     match template:
         case Slot():
             return [_value(x, template.type, b, contents, materialise)]
@@ -372,7 +390,9 @@ def flatten(
                 parts = list(x.items)
             else:
                 parts = [UNBOUND] * len(keys)
-            lists = [flatten(p, t, b, contents, materialise) for p, t in zip(parts, items, strict=True)]
+            lists = [
+                flatten(p, t, b, contents, materialise) for p, t in zip(parts, items, strict=True)
+            ]
             return [v for one in lists for v in one]
         case NewObj():
             inner = contents(x) if isinstance(x, Obj) else x

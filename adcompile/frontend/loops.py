@@ -19,7 +19,7 @@ import gast
 
 from adcompile.frontend import builtin_calls, expressions, joins, subscripts
 from adcompile.frontend.branches import merge, relevant, visible
-from adcompile.frontend.context import Arm, Context, materialise
+from adcompile.frontend.context import Arm, Checkpoint, Context, NeedUnrolled, materialise
 from adcompile.frontend.functions import assigned_names
 from adcompile.frontend.joins import Joiner, flatten, instantiate, same_template, slots_in
 from adcompile.frontend.operands import (
@@ -40,6 +40,8 @@ from adcompile.frontend.source import loc_of
 from adcompile.ir import core
 from adcompile.ir.core import Block, Value, walk
 from adcompile.ir.types import BOOL, INT, UNDEFINED, Array, Dim, Opaque, Undefined
+
+MOST_UNROLLED = 64  # steps of a range whose counter decides types
 
 Steps = Iterator[Any]  # of a statement that has statements in it: yields what is to be run next
 Run = Callable[[Context, list[Any]], Steps]
@@ -133,6 +135,25 @@ def for_(cx: Context, node: Any, run: Run, bind: Bind) -> Steps:
     x = expressions.evaluate(cx, node.iter)
     if is_bottom(x):
         return
+    iterated = [(obj, cx.contents(obj)) for obj in _objects(x)]
+    yield from _for_each(cx, node, x, run, bind)
+    for obj, before in iterated:
+        if cx.contents(obj) is not before:
+            cx.unsupported(
+                f"the {obj.node.__name__} changes while it is iterated over",
+                node.iter,
+                "iterate over a copy: `list(xs)`",
+            )
+
+
+def _objects(x: Operand) -> list[Obj]:
+    """The lists and dicts that an iteration runs over."""
+    if isinstance(x, Obj):
+        return [x]
+    return [obj for part in x.parts for obj in _objects(part)] if isinstance(x, Iterable) else []
+
+
+def _for_each(cx: Context, node: Any, x: Operand, run: Run, bind: Bind) -> Steps:
     is_range = isinstance(x, Iterable) and x.kind == "range"
     inner = x.parts[0] if isinstance(x, Iterable) and x.kind == "reversed" else None
     if not is_range and not (isinstance(inner, Iterable) and inner.kind == "range"):
@@ -149,16 +170,29 @@ def for_(cx: Context, node: Any, run: Run, bind: Bind) -> Steps:
         size = cx.value(over.length(), node.iter)
         b = cx.here(node.iter)
         bounds, item = [b.const(0), size, b.const(1)], over.item
+    steps = None if over.bounds is None else _few(cx, over.bounds, reverse)
+    checkpoint = Checkpoint(cx) if steps is not None else None
     carry = Carry(cx, node, [node.target, *node.body])
     while True:
         outer = cx.enter()
         i = Value(INT)
+        if steps is not None:
+            cx.counters.add(i)
         heads = carry.heads()
-        bind(cx, node.target, item(i))
-        yield run(cx, node.body)
+        try:
+            bind(cx, node.target, item(i))
+            yield run(cx, node.body)
+        except NeedUnrolled as e:
+            if e.counter is not i or steps is None or checkpoint is None:
+                raise
+            checkpoint.restore(cx)
+            yield from _unrolled(cx, node, steps, run, bind)
+            return
         arm = cx.leave(outer)
         if carry.settled(arm, [arm.block], heads):
             break
+    if checkpoint is not None:
+        cx.store.commit()
     arm.block.params[:] = [i, *carry.params(heads)]
     for p in arm.block.params:
         p.owner = arm.block
@@ -174,6 +208,15 @@ def for_(cx: Context, node: Any, run: Run, bind: Bind) -> Steps:
         stops=stops,
     )
     carry.define(op)
+
+
+def _few(cx: Context, bounds: tuple[Operand, ...], reverse: bool) -> list[Operand] | None:
+    """The steps of a range that is short and known, so that its loop can be unrolled."""
+    known = [cx.known(b) for b in bounds]
+    if any(type(k) is not int for k in known) or len(range(*known)) > MOST_UNROLLED:
+        return None
+    steps: list[Operand] = [Known(k) for k in range(*known)]
+    return steps[::-1] if reverse else steps
 
 
 def _unrolled(cx: Context, node: Any, items: list[Operand], run: Run, bind: Bind) -> Steps:
@@ -237,9 +280,7 @@ def while_(cx: Context, node: Any, run: Run) -> Steps:
     carry.define(op)
 
 
-def _merged(
-    a: dict[Place, list[Value]], b: dict[Place, list[Value]]
-) -> dict[Place, list[Value]]:
+def _merged(a: dict[Place, list[Value]], b: dict[Place, list[Value]]) -> dict[Place, list[Value]]:
     return {place: [*values, *b[place]] for place, values in a.items()}
 
 

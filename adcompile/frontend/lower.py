@@ -18,7 +18,7 @@ import gast
 from adcompile.errors import InternalError, SignatureError
 from adcompile.frontend import attributes, builtin_calls, calls, expressions, loops, prune
 from adcompile.frontend.branches import merge
-from adcompile.frontend.context import Context, NeedStatic
+from adcompile.frontend.context import Context, NeedStatic, NeedUnrolled
 from adcompile.frontend.functions import Code, code_of
 from adcompile.frontend.operands import (
     Closure,
@@ -72,9 +72,9 @@ def lower_function(
             block.params.append(x)
             given.append(param)
             cx.parameters[x] = position
-            cx.boxed.add(x)
+            if isinstance(t, Array) and not t.rank:
+                cx.boxed.add(x)
         cx.store.set(frame.cell(param.name), x)
-    cx.boxed |= set(block.params)
     result = calls.body(cx, code.body)
     if cx.dead:  # every path raises
         builder.return_(builder.undef())
@@ -121,7 +121,9 @@ def _signature(
         found[a.vararg.id] = Tree(tuple, tuple(range(len(rest))), tuple(rest))
     elif rest:
         most = len(positional)
-        raise SignatureError(f"{code.name} takes {most} positional arguments, {len(args)} are given")
+        raise SignatureError(
+            f"{code.name} takes {most} positional arguments, {len(args)} are given"
+        )
     for p in a.kwonlyargs:
         default = (fn.__kwdefaults__ or {}).get(p.id, core.MISSING)
         params.append(Param(p.id, "KEYWORD_ONLY", default))
@@ -151,13 +153,22 @@ def _default(cx: Context, fn: types.FunctionType, code: Code, param: Param) -> O
 
 def execute(cx: Context, body: list[Any]) -> None:
     """Lower statements, nested ones from an explicit stack."""
-    stack = [run(cx, body)]
+    stack: list[Any] = [run(cx, body)]
+    failure: NeedUnrolled | None = None
     while stack:
-        inner = next(stack[-1], None)
+        try:
+            inner = next(stack[-1], None) if failure is None else stack[-1].throw(failure)
+            failure = None
+        except StopIteration:
+            inner = failure = None
+        except NeedUnrolled as e:  # for the loop that it is about, further up the stack
+            inner, failure = None, e
         if inner is None:
             stack.pop()
         else:
             stack.append(inner)
+    if failure is not None:
+        raise failure
 
 
 def run(cx: Context, body: list[Any]) -> Steps:
@@ -234,7 +245,9 @@ def _spread(cx: Context, target: Any, x: Operand) -> list[tuple[Any, Operand]]:
     count = len(target.elts)
     starred = [i for i, t in enumerate(target.elts) if isinstance(t, gast.Starred)]
     if is_bottom(x):
-        return [(getattr(t, "value", t) if isinstance(t, gast.Starred) else t, x) for t in target.elts]
+        return [
+            (getattr(t, "value", t) if isinstance(t, gast.Starred) else t, x) for t in target.elts
+        ]
     items = builtin_calls.items_of(cx, x, target)
     if items is None:
         items = _items_at_run_time(cx, target, x, count, bool(starred))
@@ -245,7 +258,9 @@ def _spread(cx: Context, target: Any, x: Operand) -> list[tuple[Any, Operand]]:
         return list(zip(target.elts, items, strict=True))
     at, after = starred[0], count - starred[0] - 1
     if len(items) < count - 1:
-        cx.mismatch(f"not enough values to unpack: {count - 1} expected, {len(items)} given", target)
+        cx.mismatch(
+            f"not enough values to unpack: {count - 1} expected, {len(items)} given", target
+        )
     middle = expressions.new_list(cx, items[at : len(items) - after])
     parts: list[Operand] = [*items[:at], middle, *items[len(items) - after :]]
     return [
@@ -330,14 +345,27 @@ _SIGNS: dict[type, str] = {
     gast.LShift: "<<",
     gast.RShift: ">>",
 }
-_MAKERS = {"array", "asarray", "zeros", "ones", "full", "empty", "copy", "reshape", "squeeze", "diagonal"}
+_MAKERS = {
+    "array",
+    "asarray",
+    "zeros",
+    "ones",
+    "full",
+    "empty",
+    "copy",
+    "reshape",
+    "squeeze",
+    "diagonal",
+}
 
 
 def _is_made_array(x: Operand) -> bool:
     """Whether a value of rank 0 is an array, which `+=` writes into, and no NumPy scalar."""
     owner = getattr(x, "owner", None)
-    if isinstance(owner, core.Item | core.Unpack | core.Global):
-        return True
+    if isinstance(owner, core.Item | core.Unpack):
+        while isinstance(owner, core.Item | core.Unpack):
+            owner = owner.operands[0].owner
+        return isinstance(owner, Block | core.Global)  # a leaf of a parameter
     if isinstance(owner, core.Call):
         return getattr(owner.fn, "__name__", "").removesuffix("_like") in _MAKERS
     return isinstance(owner, core.Index) and any(e is Ellipsis for e in owner.spec)
@@ -440,4 +468,3 @@ STATEMENTS: dict[type, Callable[[Context, Any], Steps | None]] = {
     gast.Import: _import,
     gast.ImportFrom: _import,
 }
-

@@ -85,7 +85,8 @@ WRITERS: dict[Callable[..., Any], str] = {
 
 # What functions with several results return, where it is not a plain tuple.
 RESULT_TYPES: dict[Callable[..., Any], type] = {
-    fn: type(fn(np.eye(1))) for fn in (np.linalg.slogdet, np.linalg.eigh, np.linalg.qr, np.linalg.svd)
+    fn: type(fn(np.eye(1)))
+    for fn in (np.linalg.slogdet, np.linalg.eigh, np.linalg.qr, np.linalg.svd)
 }
 RESULT_TYPES.update(
     dict.fromkeys((np.split, np.array_split, np.hsplit, np.vsplit, np.dsplit), list)

@@ -136,7 +136,18 @@ class NewObj:
 UNBOUND = Unbound()
 
 Operand = (
-    Value | Known | Tup | Obj | Closure | Bound | Iterable | Slicer | Unbound | Poison | Slot | NewObj
+    Value
+    | Known
+    | Tup
+    | Obj
+    | Closure
+    | Bound
+    | Iterable
+    | Slicer
+    | Unbound
+    | Poison
+    | Slot
+    | NewObj
 )
 
 

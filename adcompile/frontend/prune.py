@@ -94,7 +94,9 @@ def _prune_results(op: Op, needed: set[Value]) -> None:
 
 def _prune_carried(op: For | While, needed: set[Value]) -> None:
     count = len(op.results)
-    keep = [k for k in range(count) if op.results[k] in needed or not needed.isdisjoint(_params(op, k))]
+    keep = [
+        k for k in range(count) if op.results[k] in needed or not needed.isdisjoint(_params(op, k))
+    ]
     if len(keep) == count:
         return
     heads = op.heads if isinstance(op, For) else 0

@@ -14,7 +14,7 @@ from typing import Any
 
 import gast
 
-from adcompile.frontend.context import Context, NeedStatic, materialise
+from adcompile.frontend.context import Checkpoint, Context, NeedStatic, materialise
 from adcompile.frontend.joins import Joiner, flatten, instantiate, slots_in
 from adcompile.frontend.operands import (
     Closure,
@@ -97,7 +97,7 @@ def inline_or_invoke(
             node,
             "write a loop, or keep the structure of the arguments the same",
         )
-    saved = _Saved(cx)
+    saved = Checkpoint(cx)
     module.inlining.append(key)
     try:
         result = lower()
@@ -111,25 +111,6 @@ def inline_or_invoke(
     finally:
         module.inlining.pop()
     return _invoke(cx, node, fn, bound, key, templates)
-
-
-class _Saved:
-    """The state before a call is inlined, to go back to."""
-
-    def __init__(self, cx: Context):
-        self.builder, self.loc, self.count = cx.builder, cx.builder.loc, len(cx.builder.block.ops)
-        self.frame, self.dead, self.unrolled = cx.frame, cx.dead, cx.unrolled
-        self.bottoms, self.returned = len(cx.bottoms), cx.returned
-        self.depth = cx.store.depth
-        cx.store.open()
-
-    def restore(self, cx: Context) -> None:
-        cx.store.unwind(self.depth)
-        cx.builder, cx.builder.loc = self.builder, self.loc
-        del cx.builder.block.ops[self.count :]
-        del cx.bottoms[self.bottoms :]
-        cx.frame, cx.dead, cx.unrolled = self.frame, self.dead, self.unrolled
-        cx.returned = self.returned
 
 
 # --- what makes two calls the same --------------------------------------------------------------
@@ -282,15 +263,14 @@ def _lower(cx: Context, fn: Closure, key: Hashable, entry: Entry) -> tuple[Conte
 
     block, params = Block(), []
     frame = Frame(fn.code, fn.parent, fn.function, (key,))
-    inner = Context(
-        Builder(block, loc_of(fn.code.node)), frame, cx.evaluate, cx.execute, cx.module
-    )
+    inner = Context(Builder(block, loc_of(fn.code.node)), frame, cx.evaluate, cx.execute, cx.module)
 
     def pass_in(cell: Cell, template: Operand) -> None:
         values = [Value(s.type, s.name or cell.name, block) for s in slots_in(template)]
         for v in values:
             inner.parameters[v] = cell.name
-            inner.boxed.add(v)
+            if isinstance(v.type, Array) and not v.type.rank:
+                inner.boxed.add(v)
         block.params.extend(values)
         params.extend(Param(v.name or cell.name) for v in values)
         inner.store.set(cell, instantiate(template, iter(values), inner.store.set))

@@ -30,7 +30,11 @@ def with_(
     for item in node.items:
         manager = expressions.evaluate(cx, item.context_expr)
         known = isinstance(manager, Value) and isinstance(manager.type, Opaque)
-        if not known or not issubclass(manager.type.cls, MANAGERS) or item.optional_vars is not None:
+        if (
+            not known
+            or not issubclass(manager.type.cls, MANAGERS)
+            or item.optional_vars is not None
+        ):
             cx.unsupported(
                 "only `with np.errstate(…)` is supported",
                 item.context_expr,

@@ -134,7 +134,8 @@ def outside(function: types.FunctionType | None, name: str) -> Outside | None:
             cell = (function.__closure__ or ())[free.index(name)]
             try:
                 return Outside(
-                    cell.cell_contents, GlobalRef(name, lambda: cell.cell_contents, (id(cell), name))
+                    cell.cell_contents,
+                    GlobalRef(name, lambda: cell.cell_contents, (id(cell), name)),
                 )
             except ValueError:  # an empty cell: assigned later by the enclosing function
                 return None
@@ -170,7 +171,9 @@ def data_type(obj: Any) -> Type | None:
 
 def leaf_type(obj: Any) -> Type:
     """The type of an object of a tree that is no plain data."""
-    if obj is None or isinstance(obj, str | bytes | type | types.FunctionType | types.ModuleType | np.dtype):
+    if obj is None or isinstance(
+        obj, str | bytes | type | types.FunctionType | types.ModuleType | np.dtype
+    ):
         return Static(obj)
     return Opaque(type(obj))
 

@@ -47,19 +47,16 @@ class Source:
 
 
 def get_source(fn: Callable[..., Any]) -> Source:
-    """The source of a Python function, method, lambda or of what a wrapper object wraps.
+    """The source of a Python function, method or lambda, or of what a cache holds.
 
     A function that wraps another one (`functools.wraps`) is compiled as it is written: what it
     does besides calling is part of the program. Raises SourceUnavailable.
     """
-    inner = fn
-    for _ in range(100):
-        if isinstance(inner, types.FunctionType):
-            return _source_of(inner.__code__, inner.__code__.co_filename)
-        following = getattr(inner, "__func__", None) or getattr(inner, "__wrapped__", None)
-        if following is None:
-            break
-        inner = following
+    inner: Any = fn
+    while isinstance(inner, types.MethodType | functools._lru_cache_wrapper):
+        inner = inner.__func__ if isinstance(inner, types.MethodType) else inner.__wrapped__
+    if isinstance(inner, types.FunctionType):
+        return _source_of(inner.__code__, inner.__code__.co_filename)
     raise SourceUnavailable(f"{_title(fn)} has no Python source", hint=_way_round(fn))
 
 

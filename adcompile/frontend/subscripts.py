@@ -116,9 +116,7 @@ def read(
         new = cx.need(old, node)
         operands[:] = [new if o is old else o for o in operands]
 
-    made = cx.inferred(
-        lambda: cx.here(node).index(x, spec, operands, item=item), replace, node
-    )
+    made = cx.inferred(lambda: cx.here(node).index(x, spec, operands, item=item), replace, node)
     if isinstance(x.type, Seq):
         if isinstance(made.type, Seq) and isinstance(spec[0], Slice):
             fresh = Obj(list)
@@ -143,9 +141,13 @@ def entries(cx: Context, index: Operand, node: gast.AST) -> tuple[tuple[Entry, .
     for part in parts:
         known = literal_entry(part)
         if isinstance(known, slice):
-            part = Slicer(*[None if b is None else Known(b) for b in (known.start, known.stop, known.step)])
+            part = Slicer(
+                *[None if b is None else Known(b) for b in (known.start, known.stop, known.step)]
+            )
         if isinstance(part, Slicer):
-            bounds = [None if b is None else cx.value(b, node) for b in (part.start, part.stop, part.step)]
+            bounds = [
+                None if b is None else cx.value(b, node) for b in (part.start, part.stop, part.step)
+            ]
             spec.append(Slice(*[b is not None for b in bounds]))
             operands += [b for b in bounds if b is not None]
         elif known is None or known is Ellipsis:
@@ -182,7 +184,9 @@ def _of_container(cx: Context, x: Operand, index: Operand, node: gast.AST) -> Op
     if key is MISSING:
         return _at_run_time(cx, x, index, node)
     if not isinstance(key, int):
-        cx.mismatch(f"{kind.__name__} indices must be integers or slices, not {type(key).__name__}", node)
+        cx.mismatch(
+            f"{kind.__name__} indices must be integers or slices, not {type(key).__name__}", node
+        )
     if not -len(keys) <= key < len(keys):
         cx.mismatch(f"{kind.__name__} index {key} is out of range: it has {len(keys)} items", node)
     return child(cx, x, keys[key], node)
@@ -205,7 +209,9 @@ def unwrapped(v: Value) -> Operand:
 
 def _sliced(cx: Context, x: Operand, index: Operand, node: gast.AST) -> Operand:
     if isinstance(index, Slicer):
-        bounds = [None if b is None else cx.static(b, node) for b in (index.start, index.stop, index.step)]
+        bounds = [
+            None if b is None else cx.static(b, node) for b in (index.start, index.stop, index.step)
+        ]
         cut = slice(*bounds)
     else:
         assert isinstance(index, Known)

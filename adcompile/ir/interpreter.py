@@ -232,7 +232,7 @@ _LEAVES: dict[type[Op], Callable[[Any, list[Any]], Sequence[Any]]] = {
     core.Item: _item,
     core.Unpack: lambda op, values: tuple(_defined(op, values)[0]),
     core.NewSeq: lambda op, values: (values,),
-    core.Append: lambda op, values: ([*_defined(op, values)[0], values[1]],),
+    core.Append: lambda op, values: ([*_defined(op, values[:1])[0], values[1]],),
     core.Pop: lambda op, values: (values[0][:-1], values[0][-1]),
     core.Assert: _assert,
     core.Raise: _raise,

@@ -57,6 +57,8 @@ class _Printer:
 
     def op(self, op: Op, depth: int) -> list[Any]:
         """The header line, then the entries of nested blocks."""
+        for r in op.results:  # named before what the header goes on to name
+            self.new(r)
         close, inner = "  " * depth + "}", depth + 1
         match op:
             case core.If():
@@ -93,7 +95,7 @@ class _Printer:
         if not op.results:
             return text + end
         types = ", ".join(self.type(r.type) for r in op.results)
-        return f"{', '.join(map(self.new, op.results))} = {text} : {types}{end}"
+        return f"{', '.join(self.uses(op.results))} = {text} : {types}{end}"
 
     def carry(self, params: Iterable[Value], inits: Iterable[str]) -> str:
         pairs = [f"{self.new(p)} = {i}" for p, i in zip(params, inits, strict=True)]

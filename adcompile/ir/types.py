@@ -179,6 +179,10 @@ def join(a: Type, b: Type) -> Type:
         return Tree(a.node, a.keys, tuple(map(join, a.items, b.items)))
     if isinstance(a, Seq) and isinstance(b, Seq):
         return Seq(join(a.item, b.item))
+    if isinstance(a, Tree) and isinstance(b, Opaque):
+        a, b = b, a
+    if isinstance(a, Opaque) and isinstance(b, Tree) and issubclass(b.node, a.cls):
+        return a
     raise TypeClash(f"{describe(a)} on one path and {describe(b)} on another")
 
 

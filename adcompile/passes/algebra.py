@@ -328,12 +328,27 @@ def like_terms(m: Match, op: core.Call) -> Value | None:
 
 def _combined(m: Match, x: Value, y: Value, plus: bool) -> Value | None:
     (c1, u), (c2, v) = _term(x), _term(y)
-    if u is not v and _factors(u) != _factors(v):
+    k1 = k2 = 1
+    if u is not v:
+        if not (_product(u) and _product(v)):
+            return None
+        (k1, factors), (k2, others) = _factors(u), _factors(v)
+        if factors != others:
+            return None
+    c = c1 * k1 + (c2 * k2 if plus else -c2 * k2)
+    if c == 0 or core.constant(u) is not core.MISSING:
         return None
-    c = c1 + c2 if plus else c1 - c2
-    if c == 0 or not tidy(c, c1, c2) or core.constant(u) is not core.MISSING:
-        return None
-    return u if c == 1 else m.call(operator.mul, m.number(c, u), u)
+    for k, base in ((k1, u), (k2, v)):
+        r = c if k == 1 else _exact(c, k)
+        if r is not None and tidy(r, c1, c2, k1, k2):
+            return base if r == 1 else m.call(operator.mul, m.number(r, base), base)
+    return None
+
+
+def _product(v: Value) -> list[Value] | None:
+    """What `v` is the product of, whoever else reads it."""
+    op = v.owner
+    return op.operands if isinstance(op, core.Call) and op.fn in MUL and is_plain(op) else None
 
 
 def _term(v: Value) -> tuple[Any, Value]:
@@ -341,30 +356,34 @@ def _term(v: Value) -> tuple[Any, Value]:
     c: Any = 1
     for _ in range(_MOST_FACTORS):
         op = v.owner
-        if not isinstance(op, core.Call) or not is_plain(op):
-            break
-        if op.fn in NEG:
+        if pair := _product(v):
+            k = next((k for k in (0, 1) if number(pair[k]) is not None), None)
+            if k is None:
+                break
+            c, v = c * number(pair[k]), pair[1 - k]
+        elif isinstance(op, core.Call) and op.fn in NEG and is_plain(op):
             c, v = -c, op.operands[0]
-        elif op.fn in MUL and number(op.operands[0]) is not None:
-            c, v = c * number(op.operands[0]), op.operands[1]
         else:
             break
     return c, v
 
 
-def _factors(v: Value) -> Counter[Value]:
-    """The values that `v` is a product of, as a multiset."""
+def _factors(v: Value) -> tuple[Any, Counter[Value]]:
+    """The constant and the values that `v` is a product of."""
+    c: Any = 1
     found: Counter[Value] = Counter()
     work = [v]
+    taken_apart = 0
     while work:
         v = work.pop()
-        op = v.owner
-        few = found.total() + len(work) < _MOST_FACTORS
-        if few and isinstance(op, core.Call) and op.fn in MUL and is_plain(op):
-            work.extend(op.operands)
+        if number(v) is not None:
+            c = c * number(v)
+        elif taken_apart < _MOST_FACTORS and (pair := _product(v)):
+            taken_apart += 1
+            work.extend(pair)
         else:
             found[v] += 1
-    return found
+    return c, found
 
 
 @pattern(*ADD)

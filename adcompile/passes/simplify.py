@@ -71,9 +71,11 @@ class _Round:
             return True
         if not any(self.uses.get(r) for r in op.results):
             return False
+        scratch = Block()
+        match = Match(op, Builder(scratch, op.loc, op.order), self.uses)
         for pattern in _patterns(op):
-            scratch = Block()
-            found = pattern(Match(op, Builder(scratch, op.loc, op.order), self.uses), op)
+            scratch.ops.clear()
+            found = pattern(match, op)
             if found is None:
                 continue
             values = [found] if isinstance(found, Value) else found

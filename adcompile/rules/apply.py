@@ -25,7 +25,7 @@ from adcompile.ir.types import Array, Dim, Scalar, Seq, Size, Static, Tree, Type
 from adcompile.rules.registry import COMPILE_TIME
 
 Body = Callable[..., Any]
-Path = tuple[Hashable, ...]  # to a leaf of the arguments: the parameter's name, then keys
+Path = tuple[Any, ...]  # to a leaf of the arguments: the parameter's name, then keys
 
 
 def apply(
@@ -48,24 +48,46 @@ def apply(
     return template.replay(b, bound, pattern.sizes)
 
 
+def check_form(
+    b: Builder, body: Body, args: Sequence[Any], kwargs: Mapping[str, Any] | None = None
+) -> None:
+    """Raise MissingRule if `body` does not take these arguments."""
+    while isinstance(body, partial):
+        args, body = (*body.args, *args), body.func
+    _bind(b, body, args, kwargs or {})
+
+
 _templates: dict[Hashable, Template] = {}
 
 
 @cache
-def _signature(body: Body) -> tuple[inspect.Signature, dict[str, Any]]:
-    """The signature of a body, and what its starred parameters hold when nothing is left over."""
+def _places(body: Body, positional: int, keywords: tuple[str, ...]) -> dict[str, Any]:
+    """Where each parameter's argument is: a position, a keyword, or all of a starred one's."""
     signature = inspect.signature(body)
     empty = {inspect.Parameter.VAR_POSITIONAL: (), inspect.Parameter.VAR_KEYWORD: {}}
     starred = {p.name: empty[p.kind] for p in signature.parameters.values() if p.kind in empty}
-    return signature, starred
+    bound = signature.bind(*range(positional), **{k: k for k in keywords})
+    return starred | bound.arguments
 
 
 def _bind(b: Builder, body: Body, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    signature, starred = _signature(body)
+    """The arguments by the names of the parameters that they are for."""
     try:
-        return starred | signature.bind(*args, **kwargs).arguments
+        places = _places(body, len(args), tuple(kwargs))
     except TypeError as e:
         raise errors.MissingRule(f"no rule for this form of the call: {e}", b.loc) from None
+
+    def pick(place: Any) -> Any:
+        match place:
+            case int():
+                return args[place]
+            case str():
+                return kwargs[place]
+            case tuple():
+                return tuple([args[i] for i in place])
+        return {k: kwargs[k] for k in place}
+
+    return {name: pick(place) for name, place in places.items()}
 
 
 # --- the pattern of the arguments ---------------------------------------------------------------
@@ -209,18 +231,25 @@ class _Instance:
     actual: list[Dim]
     values: dict[Value, Value] = field(default_factory=dict)
     sizes: dict[Dim, Size] = field(default_factory=dict)
+    types: dict[int, Type] = field(default_factory=dict)  # by identity: templates share them
 
     def retype(self, old: Sequence[Op], new: Sequence[Op]) -> None:
         """Give the results of `new`, copies of `old`, the types that they have in the program."""
         for a, b in zip(old, new, strict=False):  # the template also has a Return
             for r, s in zip(a.results, b.results, strict=True):
                 self.values[r] = s
-                s.type = _map_sizes(s.type, self.size)
+                s.type = self.type(s.type)
             for inner, copy in zip(a.blocks, b.blocks, strict=True):
                 for p, q in zip(inner.params, copy.params, strict=True):
                     self.values[p] = q
-                    q.type = _map_sizes(q.type, self.size)
+                    q.type = self.type(q.type)
                 self.retype(inner.ops, copy.ops)
+
+    def type(self, t: Type) -> Type:
+        found = self.types.get(id(t))
+        if found is None:
+            found = self.types[id(t)] = _map_sizes(t, self.size)
+        return found
 
     def size(self, n: Any) -> Any:
         if not isinstance(n, Dim):
@@ -234,7 +263,8 @@ class _Instance:
         """A size of the template, computed again from those of the program."""
         if not isinstance(n.key, sizes.Key):
             return Dim.fresh(n.many)
-        kind, *parts = n.key.parts
+        key: tuple[Any, ...] = n.key.parts
+        kind, *parts = key
         if kind == "template":
             return self.actual[parts[0]]
         if kind == "number":
@@ -306,6 +336,11 @@ def _by_leaves(fn: Function) -> Template:
             assert isinstance(t, Tree)
             paths.update((r, (*tree, key)) for r, key in zip(op.results, t.keys, strict=True))
     fn.block.ops = ops
+    arrays: dict[Type, Type] = {}
+    for op in core.walk(fn.block):
+        for r in op.results:
+            if isinstance(r.type, Array):
+                r.type = arrays.setdefault(r.type, r.type)
     used = core.use_counts(fn.block)
     fn.block.params = [v for v in paths if v in used]
     return Template(fn, [paths[v] for v in fn.block.params])

@@ -207,7 +207,7 @@ def _(k, d_y, subscripts, *operands, optimize=False):
     back, lone, diagonal = einsum_back(k, subscripts, *ranks)
     if diagonal:
         return NotImplemented
-    d = np.einsum(back, d_y, *rest, optimize=optimize)
+    d = np.einsum(back, d_y, *rest, optimize=optimize) if optimize else np.einsum(back, d_y, *rest)
     return np.expand_dims(d, lone) if lone else d
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from adcompile.runtime import stop_gradient
 
 from adcompile.rules.registry import linear, tangent, zero
+from adcompile.runtime import stop_gradient
 
 zero(np.zeros, np.ones, np.empty, np.zeros_like, np.ones_like, np.empty_like)
 zero(np.eye, np.identity, np.tri, np.indices, np.tril_indices, np.triu_indices, np.diag_indices)
@@ -26,16 +26,19 @@ def _(d_y, a, fill_value, dtype=None):
 zero(np.full_like, arg=0)
 
 
+def upright(weights, rank):
+    """Weights along the first of `rank` axes."""
+    return weights if rank == 1 else np.reshape(weights, (-1,) + (1,) * (rank - 1))
+
+
 @tangent(np.linspace, arg=0)
 def _(d_start, y, start, stop, num=50, endpoint=True):
-    weights = np.linspace(1.0, 0.0, num, endpoint)
-    return np.multiply.outer(weights, d_start) if y.ndim > 1 else weights * d_start
+    return upright(np.linspace(1.0, 0.0, num, endpoint), y.ndim) * d_start
 
 
 @tangent(np.linspace, arg=1)
 def _(d_stop, y, start, stop, num=50, endpoint=True):
-    weights = np.linspace(0.0, 1.0, num, endpoint)
-    return np.multiply.outer(weights, d_stop) if y.ndim > 1 else weights * d_stop
+    return upright(np.linspace(0.0, 1.0, num, endpoint), y.ndim) * d_stop
 
 
 # arange(start, stop, step): its length is a step function of all three, and its elements move with

@@ -39,7 +39,7 @@ def _(d_y, arrays, axis=0, out=None, *, dtype=None, casting=None):
 def _(d_y, arrays, axis=0, out=None, *, dtype=None, casting=None):
     rows = d_y if axis == 0 else np.moveaxis(d_y, axis, 0)
     parts = []
-    for i in range(len(arrays)):
+    for i, _ in enumerate(arrays):
         parts.append(rows[i])
     return parts
 

@@ -27,6 +27,18 @@ def count(a, axis):
     return n
 
 
+def total(x, axis, keepdims):
+    """`np.sum` over `axis`, written without the arguments that it does not need."""
+    if keepdims:
+        return np.sum(x, axis=axis, keepdims=True)
+    return np.sum(x) if axis is None else np.sum(x, axis=axis)
+
+
+def centred(a, axis):
+    """Deviations from the mean."""
+    return a - (np.mean(a) if axis is None else np.mean(a, axis=axis, keepdims=True))
+
+
 # --- sums and means -----------------------------------------------------------------------------
 
 
@@ -70,14 +82,12 @@ def _(d_y, a, axis=None, dtype=None, out=None):
 
 @tangent(np.var)
 def _(d_a, y, a, axis=None, dtype=None, out=None, ddof=0, keepdims=False):
-    centred = a - np.mean(a, axis, keepdims=True)
-    return np.sum(centred * d_a, axis, keepdims=keepdims) * (2 / (count(a, axis) - ddof))
+    return total(centred(a, axis) * d_a, axis, keepdims) * (2 / (count(a, axis) - ddof))
 
 
 @tangent(np.std)  # 0 where all are equal
 def _(d_a, y, a, axis=None, dtype=None, out=None, ddof=0, keepdims=False):
-    centred = a - np.mean(a, axis, keepdims=True)
-    d_var = np.sum(centred * d_a, axis, keepdims=keepdims)
+    d_var = total(centred(a, axis) * d_a, axis, keepdims)
     return d_var / ((count(a, axis) - ddof) * (y + (y == 0)))
 
 
@@ -87,8 +97,7 @@ def _(d_a, y, a, axis=None, dtype=None, out=None, ddof=0, keepdims=False):
 def at_ties(d_a, m, a, axis, keepdims):
     """The mean of `d_a` over the elements of `a` that are equal to `m`."""
     ties = a == m
-    total = np.sum(d_a * ties, axis, keepdims=keepdims)
-    return total / np.sum(ties, axis, dtype=a.dtype, keepdims=keepdims)
+    return total(d_a * ties, axis, keepdims) / total(ties, axis, keepdims)
 
 
 @tangent(np.max)
@@ -125,7 +134,7 @@ def others(x):
 @tangent(np.prod)
 def _(d_a, y, a, axis=None, dtype=None, out=None, keepdims=False):
     if axis is None:
-        rest = np.reshape(others(np.ravel(a)), a.shape)
+        rest = others(a) if a.ndim == 1 else np.reshape(others(np.ravel(a)), a.shape)
     elif isinstance(axis, int):
         rest = np.moveaxis(others(np.moveaxis(a, axis, -1)), -1, axis)
     else:
@@ -133,7 +142,7 @@ def _(d_a, y, a, axis=None, dtype=None, out=None, keepdims=False):
         moved = np.moveaxis(a, axis, last)
         flat = np.reshape(moved, (*moved.shape[: a.ndim - len(axis)], count(a, axis)))
         rest = np.moveaxis(np.reshape(others(flat), moved.shape), last, axis)
-    return np.sum(d_a * rest, axis, keepdims=keepdims)
+    return total(d_a * rest, axis, keepdims)
 
 
 @tangent(np.cumprod)
@@ -153,15 +162,15 @@ def _(d_a, y, a, axis=None, dtype=None, out=None):
 @tangent(np.linalg.norm)
 def _(d_x, y, x, ord=None, axis=None, keepdims=False):
     if ord is None or ord == "fro" or (ord == 2 and (x.ndim == 1 or isinstance(axis, int))):
-        return np.sum(x * d_x, axis, keepdims=keepdims) / (y + (y == 0))
+        return total(x * d_x, axis, keepdims) / (y + (y == 0))
     if not (x.ndim == 1 or isinstance(axis, int)) or ord == 0:
         return NotImplemented  # matrix norms
     if ord == 1:
-        return np.sum(np.sign(x) * d_x, axis, keepdims=keepdims)
+        return total(np.sign(x) * d_x, axis, keepdims)
     if ord == float("inf") or ord == -float("inf"):
         return at_ties(np.sign(x) * d_x, spread(y, axis, keepdims), abs(x), axis, keepdims)
     unit = x / spread(y + (y == 0), axis, keepdims)
-    return np.sum(np.sign(unit) * abs(unit) ** (ord - 1) * d_x, axis, keepdims=keepdims)
+    return total(np.sign(unit) * abs(unit) ** (ord - 1) * d_x, axis, keepdims)
 
 
 alias(np.max, np.amax)

@@ -198,7 +198,9 @@ def name_of(fn: Function) -> str:
     """How users write `fn`: `np.linalg.inv`, `math.exp`."""
     name = getattr(fn, "__qualname__", None) or fn.__name__
     special = sys.modules.get("scipy.special")
-    module = "scipy.special" if getattr(special, name, None) is fn else fn.__module__ or "numpy"
+    module = (
+        "scipy.special" if getattr(special, name, None) is fn else getattr(fn, "__module__", None)
+    )
     if module == "builtins":
         return name
     parts = module.split(".")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from adcompile.rules.reductions import spread
+from adcompile.rules.reductions import spread, total
 from adcompile.rules.registry import alias, elementwise, tangent
 
 # --- sigmoids -----------------------------------------------------------------------------------
@@ -49,6 +49,11 @@ elementwise(special.rgamma, lambda y, x: -y * special.digamma(x))
 elementwise(special.digamma, lambda y, x: special.zeta(2, x))
 
 
+@tangent(special.polygamma, arg=1)
+def _(d_x, y, n, x):
+    return special.polygamma(n + 1, x) * d_x
+
+
 @tangent(special.zeta, arg=1)
 def _(d_x, y, s, x):
     return -s * special.zeta(s + 1, x) * d_x
@@ -82,23 +87,23 @@ elementwise(special.k0, lambda y, x: -special.k1(x))
 @tangent(special.logsumexp)
 def _(d_a, y, a, axis=None, b=None, keepdims=False):
     share = np.exp(a - spread(y, axis, keepdims))
-    return np.sum((share if b is None else b * share) * d_a, axis, keepdims=keepdims)
+    return total((share if b is None else b * share) * d_a, axis, keepdims)
 
 
 @tangent(special.logsumexp, arg=2)
 def _(d_b, y, a, axis=None, b=None, keepdims=False):
-    return np.sum(np.exp(a - spread(y, axis, keepdims)) * d_b, axis, keepdims=keepdims)
+    return total(np.exp(a - spread(y, axis, keepdims)) * d_b, axis, keepdims)
 
 
 @tangent(special.softmax)
 def _(d_x, y, x, axis=None):
     t = y * d_x
-    return t - y * np.sum(t, axis, keepdims=True)
+    return t - y * total(t, axis, True)
 
 
 @tangent(special.log_softmax)
 def _(d_x, y, x, axis=None):
-    return d_x - np.sum(np.exp(y) * d_x, axis, keepdims=True)
+    return d_x - total(np.exp(y) * d_x, axis, True)
 
 
 alias(special.digamma, special.psi)

@@ -177,9 +177,9 @@ def margin(pad_width, axis):
 
 def middle(x, array, pad_width):
     """The part of a padded array that is not border."""
-    for k in range(array.ndim):
+    for k, n in enumerate(array.shape):
         start = margin(pad_width, k)
-        x = window(x, k, start, start + array.shape[k])
+        x = window(x, k, start, start + n)
     return x
 
 

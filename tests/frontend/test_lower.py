@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from lowered import agree, lower
+from tests.frontend.lowered import agree, lower
 
 from adcompile.frontend.lower import NeedStatic, lower_function
 from adcompile.ir import core, interpreter
@@ -80,7 +80,14 @@ def attributes(x):
 
 def methods(x):
     a = x.sum(), x.sum(axis=0), x.mean(axis=1, keepdims=True), x.max(), x.min(axis=-1), x.std()
-    b = x.reshape(4, 3), x.reshape((2, -1)), x.reshape(-1), x.transpose(), x.transpose(1, 0), x.ravel()
+    b = (
+        x.reshape(4, 3),
+        x.reshape((2, -1)),
+        x.reshape(-1),
+        x.transpose(),
+        x.transpose(1, 0),
+        x.ravel(),
+    )
     c = x.copy(), x.astype(np.float32), x.clip(-1.0, 1.0), x.dot(x.T), x.cumsum(axis=1), x.argmax()
     return a, b, c, x.T.swapaxes(0, 1), x.flatten(), x.round(2), x.any(), x.squeeze(), x.var(axis=0)
 
@@ -276,7 +283,19 @@ def lists(x, n):
     total = 0.0
     for y in xs:
         total = total + y.sum()
-    return np.stack(ys), np.array(zs), len(xs), total, ys[1], ys[-1], ys[:2], zs, sum(zs), empty, zs[1:]
+    return (
+        np.stack(ys),
+        np.array(zs),
+        len(xs),
+        total,
+        ys[1],
+        ys[-1],
+        ys[:2],
+        zs,
+        sum(zs),
+        empty,
+        zs[1:],
+    )
 
 
 def nested_lists(x, n):
@@ -311,7 +330,17 @@ def dicts(x, p):
     d = {"a": x, "b": 2.0}
     e = {**d, "c": p["w"]}
     f = dict(q=1.0, r=x)
-    return d, e["c"], e["a"] * f["q"], d.get("a"), d.get("z", 5.0), "a" in d, "z" in p, len(e), p["b"][1]
+    return (
+        d,
+        e["c"],
+        e["a"] * f["q"],
+        d.get("a"),
+        d.get("z", 5.0),
+        "a" in d,
+        "z" in p,
+        len(e),
+        p["b"][1],
+    )
 
 
 def by_position(ws, x):
@@ -380,7 +409,10 @@ def checks(x):
         (early, (X, 2)),
         (loops_, (X, 4)),
         (loops_, (X, 1)),
-        (known_length, ([X, X + 1, X * 2], ((1.0, 2.0), (4.0, 3.0)), {"a": 1.0, "skip": 2.0, "bb": 3.0})),
+        (
+            known_length,
+            ([X, X + 1, X * 2], ((1.0, 2.0), (4.0, 3.0)), {"a": 1.0, "skip": 2.0, "bb": 3.0}),
+        ),
         (known_length, ([X], (), {})),
         (lists, (V, 3)),
         (lists, (V, 0)),
@@ -459,7 +491,15 @@ def records(x, p, layer):
     q = Point(x)
     a, b = q
     m = Layer(w=x, bias=b)
-    return q.a * q.b, p.a + p.b, m.twice, m.bias, layer.apply(layer.w), q._replace is None, layer.bias
+    return (
+        q.a * q.b,
+        p.a + p.b,
+        m.twice,
+        m.bias,
+        layer.apply(layer.w),
+        q._replace is None,
+        layer.bias,
+    )
 
 
 def by_rank(x, axis=None):
@@ -611,7 +651,12 @@ def test_long_functions_and_chains(tmp_path):
     lines += ["    if x > 0:", "        z = 1.0"]
     for i in range(400):
         lines += [f"    elif x > {-i}:", f"        z = {i}.0"]
-    lines += ["    else:", "        z = x", "    w = " + " + ".join(["x"] * 800), "    return y, z, w"]
+    lines += [
+        "    else:",
+        "        z = x",
+        "    w = " + " + ".join(["x"] * 800),
+        "    return y, z, w",
+    ]
     path = tmp_path / "long.py"
     path.write_text("\n".join(lines))
     space: dict[str, Any] = {}
@@ -680,6 +725,6 @@ def test_static_recursion():
     def nest(x, n):
         if n == 0:
             return x
-        return nest(np.expand_dims(x, n - 1), n - 1)
+        return nest(np.expand_dims(x, 0), n - 1)
 
     agree(lambda x: nest(x, 3), V)

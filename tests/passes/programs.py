@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -328,3 +329,36 @@ def programs(draw: Any, depth: int = 2, length: int = 10) -> Program:
         return tuple(plain[-8:])
 
     return Program(make(body, **PARAMS))
+
+
+# --- golden texts -------------------------------------------------------------------------------
+
+
+def body_text(fn: Function) -> str:
+    """The lines of `fn` between its braces, without types and locations."""
+    lines = []
+    for line in to_text(fn).splitlines()[1:-1]:
+        line = line.split("  // ")[0].removeprefix("  ")
+        head, colon, types = line.rpartition(" : ")
+        lines.append(head + " {" * types.endswith("{") if colon else line)
+    return "\n".join(lines)
+
+
+def golden(fn: Function, text: str) -> None:
+    """Compare with an indented text; the function must be well-formed."""
+    verify(fn)
+    assert body_text(fn) == textwrap.dedent(text).strip("\n").rstrip()
+
+
+def result_text(fn: Function) -> str:
+    """What `fn` returns, as one expression of its parameters; for straight-line functions."""
+    texts: dict[Value, str] = {p: p.name or "?" for p in fn.block.params}
+    for op in fn.block.ops[:-1]:
+        alone = Block([], [op])
+        line = to_text(Function("f", alone, []))
+        right = line.splitlines()[1].partition(" = ")[2].split("  // ")[0].rpartition(" : ")[0]
+        for k, v in enumerate(op.operands):
+            right = right.replace("%?", texts[v], 1)
+        for r in op.results:
+            texts[r] = right if isinstance(op, core.Const) else f"({right})"
+    return ", ".join(texts[v].removeprefix("(").removesuffix(")") for v in fn.returns)

@@ -35,6 +35,16 @@ def F(*shape: int) -> Any:
     return rng.uniform(0.1, 0.9, shape)
 
 
+def W(*shape: int) -> Any:
+    """1, 2 and their negatives."""
+    return rng.choice([-2.0, -1.0, 1.0, 2.0], shape)
+
+
+def M(*shape: int) -> Any:
+    """Numbers that are far from every multiple of those."""
+    return rng.integers(-3, 3, shape) + rng.uniform(0.3, 0.7, shape)
+
+
 def distinct(*shape: int) -> Any:
     """Well separated numbers in random order, without ties."""
     n = int(np.prod(shape))
@@ -96,6 +106,7 @@ def leaves(x: Any) -> Iterator[Any]:
 
 def direction(x: Any) -> Any:
     """A random tangent for one argument: zero where nothing can be differentiated."""
+    rng = np.random.default_rng(7)
 
     def one(leaf: Any) -> Any:
         if not is_float(leaf):

@@ -296,7 +296,13 @@ def _softmax(x: Arr, axis: Known = None) -> Shape:
     return x.shape
 
 
+def _pairs(x: Arr, y: Arr) -> Shape:
+    return sizes.broadcast(x.shape, y.shape)
+
+
 SPECIAL: dict[str, Entry] = {
+    "polygamma": make_entry(_pairs),
+    "zeta": make_entry(_pairs),
     "logsumexp": make_entry(_logsumexp),
     "softmax": make_entry(_softmax),
     "log_softmax": make_entry(_softmax),

@@ -1,0 +1,34 @@
+"""adcompile: plain Python and NumPy in, a plain Python gradient out."""
+
+from adcompile.api import Gradient, Specialisation, grad, value_and_grad
+from adcompile.errors import (
+    AdcompileError,
+    AliasError,
+    InternalError,
+    MissingRule,
+    NotDifferentiable,
+    SignatureError,
+    SourceUnavailable,
+    TypeMismatch,
+    UnsupportedSyntax,
+)
+from adcompile.runtime import stop_gradient
+from adcompile.testing import check_grads
+
+__all__ = [
+    "AdcompileError",
+    "AliasError",
+    "Gradient",
+    "InternalError",
+    "MissingRule",
+    "NotDifferentiable",
+    "SignatureError",
+    "SourceUnavailable",
+    "Specialisation",
+    "TypeMismatch",
+    "UnsupportedSyntax",
+    "check_grads",
+    "grad",
+    "stop_gradient",
+    "value_and_grad",
+]

@@ -1,0 +1,416 @@
+"""`grad` and `value_and_grad`: what a user calls, and the object that is returned.
+
+A `Gradient` is compiled when it is called, once for each signature. A call tries the entry of the
+specialisation that was used last, then those of the others; the slow path makes the signature's
+key, looks it up, and compiles. Specialisations are only ever added, under a lock, so that calls
+are re-entrant and may come from several threads.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import threading
+import types
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path as FilePath
+from typing import Any, overload
+
+import numpy as np
+
+from adcompile import notebook, shipping
+from adcompile.codegen.load import explain, load, standalone
+from adcompile.codegen.python import Generated
+from adcompile.errors import AdcompileError, NotDifferentiable, SignatureError
+from adcompile.frontend.lower import NeedStatic
+from adcompile.frontend.source import get_source, loc_of
+from adcompile.guards import MISSED, Global, make_entry
+from adcompile.ir.core import Function, Loc
+from adcompile.ir.printer import to_text
+from adcompile.ir.types import Type
+from adcompile.pipeline import compile_gradient
+from adcompile.signature import Path, child, classify, fix_values, path_text, tree_keys
+
+__all__ = ["Gradient", "Specialisation", "grad", "value_and_grad"]
+
+Wrt = int | str | Sequence[int | str]
+
+BACKENDS = {"numpy": compile_gradient}
+
+
+@overload
+def grad(
+    f: None = None, wrt: Wrt = 0, has_aux: bool = False, backend: str = "numpy"
+) -> Callable[[Callable[..., Any]], Gradient]: ...
+@overload
+def grad(
+    f: Callable[..., Any], wrt: Wrt = 0, has_aux: bool = False, backend: str = "numpy"
+) -> Gradient: ...
+def grad(f: Any = None, wrt: Wrt = 0, has_aux: bool = False, backend: str = "numpy") -> Any:
+    """The gradient of `f` as a function with the parameters of `f`. Also a decorator.
+
+    Args:
+        f: a function of NumPy arrays, numbers and trees of them that returns one real number.
+        wrt: the parameter to differentiate with respect to: its position, its name, or a tuple of
+            these, which gives a tuple of gradients.
+        has_aux: `f` returns `(loss, aux)`; then the result is `(gradient, aux)`.
+        backend: "numpy".
+
+    Returns:
+        A `Gradient`. What it returns has the tree structure, shapes and dtypes of the argument.
+
+    Raises:
+        SignatureError: for a `wrt` that `f` does not have, or an unknown back end.
+        AdcompileError: at the first call, if `f` cannot be compiled for these arguments.
+    """
+    return _make(f, wrt, has_aux, backend, with_value=False)
+
+
+@overload
+def value_and_grad(
+    f: None = None, wrt: Wrt = 0, has_aux: bool = False, backend: str = "numpy"
+) -> Callable[[Callable[..., Any]], Gradient]: ...
+@overload
+def value_and_grad(
+    f: Callable[..., Any], wrt: Wrt = 0, has_aux: bool = False, backend: str = "numpy"
+) -> Gradient: ...
+def value_and_grad(f: Any = None, wrt: Wrt = 0, has_aux: bool = False, backend: str = "numpy") -> Any:
+    """Like `grad`, but the result is `(value, gradient)`, or `((value, aux), gradient)`."""
+    return _make(f, wrt, has_aux, backend, with_value=True)
+
+
+def _make(f: Any, wrt: Wrt, has_aux: bool, backend: str, with_value: bool) -> Any:
+    if f is None:
+        return functools.partial(
+            _make, wrt=wrt, has_aux=has_aux, backend=backend, with_value=with_value
+        )
+    if isinstance(f, types.MethodType):  # `wrt` counts what is left to pass
+        wrt = _given_as(wrt, _names(wrt, inspect.signature(f), f.__qualname__))
+        inner = _make(f.__func__, wrt, has_aux, backend, with_value)
+        return types.MethodType(inner, f.__self__)
+    return Gradient(f, wrt, has_aux=has_aux, backend=backend, with_value=with_value)
+
+
+@dataclass(eq=False, slots=True)
+class Specialisation:
+    """A gradient compiled for one signature."""
+
+    name: str
+    generated: Generated
+    function: types.FunctionType
+    program: Function
+    entry: Callable[..., Any]  # returns MISSED for arguments of another signature
+    globals: dict[str, Hashable]  # the keys of the types of the globals that it reads
+
+    @property
+    def source(self) -> str:
+        """The generated Python text."""
+        return self.generated.text
+
+    @property
+    def ssa(self) -> str:
+        """The program in structured SSA, as the text was made from it."""
+        return to_text(self.program)
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """Run it. Raises SignatureError for arguments of another signature."""
+        result = self.entry(*args, **kwargs)
+        if result is MISSED:
+            raise SignatureError(f"the arguments are not those that {self.name} was compiled for")
+        return result
+
+    def fits_globals(self) -> bool:
+        refs = self.generated.globals
+        return all(_key_of_global(refs[n], n) == key for n, key in self.globals.items())
+
+
+def _key_of_global(ref: Any, name: str) -> Hashable:
+    return classify(ref.read(), (name,))[1]
+
+
+class Gradient:
+    """The gradient of a function, compiled for each signature that it is called with.
+
+    Attributes:
+        primal: the function as written.
+        source: the generated text, of the specialisation that was used last.
+        ssa: the SSA it was made from.
+    """
+
+    def __init__(
+        self,
+        f: Callable[..., Any],
+        wrt: Wrt = 0,
+        *,
+        has_aux: bool = False,
+        backend: str = "numpy",
+        with_value: bool = False,
+    ):
+        if backend not in BACKENDS:
+            known = ", ".join(map(repr, sorted(BACKENDS)))
+            raise SignatureError(f"there is no back end {backend!r}", hint=f"there is: {known}")
+        if isinstance(f, Gradient):
+            raise NotDifferentiable(
+                "gradients of gradients are not supported yet",
+                hint="differentiate a function that is written out",
+            )
+        functools.update_wrapper(self, f)
+        self._function = _plain(f)
+        self.primal = f
+        self.__signature__ = inspect.signature(self._function, follow_wrapped=False)
+        self._wrt = _names(wrt, self.__signature__, getattr(f, "__name__", "the function"))
+        self.options = (wrt, has_aux, backend, with_value)  # as given
+        self._specialisations: list[Specialisation] = []
+        self._by_key: dict[Hashable, list[Specialisation]] = {}
+        self._fixed: dict[Hashable, list[Path]] = {}  # leaves whose values decide types
+        self._lock = threading.RLock()
+        self._check_call = self._make_entry({}, {}, None, [], [])
+        self._entry = self._check_call
+        self._last: Specialisation | None = None
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        result = self._entry(*args, **kwargs)
+        if result is MISSED:
+            return self._dispatch(args, kwargs)
+        return result
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        return self if instance is None else types.MethodType(self, instance)
+
+    def __repr__(self) -> str:
+        kind = "value and gradient" if self.options[3] else "gradient"
+        return f"<{kind} of {self.__qualname__} with respect to {', '.join(self._wrt)}>"
+
+    def __reduce__(self) -> Any:
+        wrt, has_aux, backend, with_value = self.options
+        options = {"has_aux": has_aux, "backend": backend, "with_value": with_value}
+        return _rebuild, (shipping.pack(self.primal), wrt, options)
+
+    # --- what was compiled ----------------------------------------------------------------------
+
+    @property
+    def source(self) -> str:
+        return self._latest().source
+
+    @property
+    def ssa(self) -> str:
+        return self._latest().ssa
+
+    def lower(self, *args: Any, **kwargs: Any) -> Specialisation:
+        """Compile for the signature of these arguments, without running it."""
+        self._check_call(*args, **kwargs)
+        return self._specialise(self._bind(args, kwargs))
+
+    def export(self, path: str | FilePath) -> None:
+        """Write the text of the latest specialisation to a file that needs NumPy alone."""
+        spec = self._latest()
+        title = f"The gradient of {self.__qualname__}, generated by adcompile."
+        FilePath(path).write_text(standalone(spec.generated, title))
+
+    def _repr_html_(self) -> str:
+        written = get_source(self._function).text
+        return notebook.side_by_side(written, self._last.source if self._last else None)
+
+    def _latest(self) -> Specialisation:
+        if self._last is None:
+            raise SignatureError(
+                f"{self.__qualname__} has not been compiled yet: types are known when it is called",
+                hint="call it, or compile it with .lower(*args)",
+            )
+        return self._last
+
+    # --- the slow path --------------------------------------------------------------------------
+
+    def _dispatch(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        for spec in self._specialisations:
+            result = spec.entry(*args, **kwargs)
+            if result is not MISSED:
+                self._last, self._entry = spec, spec.entry
+                return result
+        arguments = self._bind(args, kwargs)
+        spec = self._specialise(arguments)
+        result = spec.entry(*args, **kwargs)
+        return self._call(spec, arguments) if result is MISSED else result
+
+    def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        bound = self.__signature__.bind(*args, **kwargs)
+        bound.apply_defaults()
+        return dict(bound.arguments)
+
+    def _call(self, spec: Specialisation, arguments: dict[str, Any]) -> Any:
+        """Call where no guard lets it through: an equal dtype may be another object."""
+        for name, ref in spec.generated.globals.items():
+            spec.function.__globals__[name] = ref.read()
+        args: list[Any] = []
+        kwargs: dict[str, Any] = {}
+        for p in spec.program.params:
+            value = arguments[p.name]
+            if p.kind == "VAR_POSITIONAL":
+                args += value
+            elif p.kind == "VAR_KEYWORD":
+                kwargs.update(value)
+            elif p.kind == "KEYWORD_ONLY":
+                kwargs[p.name] = value
+            else:
+                args.append(value)
+        try:
+            return spec.function(*args, **kwargs)
+        except Exception as e:
+            explain(e)
+            raise
+
+    def _specialise(self, arguments: dict[str, Any]) -> Specialisation:
+        found: dict[str, Type] = {}
+        keys = []
+        for name, value in arguments.items():
+            found[name], key = classify(value, (name,))
+            keys.append(key)
+        base = tuple(keys)
+        with self._lock:
+            paths = self._fixed.setdefault(base, [])
+            while True:
+                fixed, values = fix_values(found, arguments, paths)
+                known = self._by_key.setdefault((base, values), [])
+                spec = next((s for s in known if s.fits_globals()), None)
+                if spec is not None:
+                    break
+                try:
+                    spec = self._compile(fixed, arguments)
+                except NeedStatic as need:
+                    name = list(arguments)[need.path[0]]
+                    path = (name, *need.path[1:])
+                    if path in paths:
+                        raise
+                    paths.append(path)
+                else:
+                    known.append(spec)
+                    self._specialisations.append(spec)
+                    break
+            self._last, self._entry = spec, spec.entry
+        return spec
+
+    def _compile(self, found: dict[str, Type], arguments: dict[str, Any]) -> Specialisation:
+        for name in self._wrt:
+            _check_real(arguments[name], (name,), self._loc())
+        wrt, has_aux, backend, with_value = self.options
+        positional, named = _as_passed(self.__signature__, found)
+        generated, program = BACKENDS[backend](
+            self._function,
+            positional,
+            self._wrt,
+            kwarg_types=named,
+            as_tuple=not isinstance(wrt, int | str),
+            with_value=with_value,
+            has_aux=has_aux,
+        )
+        function = load(generated, program.name)
+        globals = [
+            Global(name, ref, classify(ref.read(), (name,))[0])
+            for name, ref in generated.globals.items()
+        ]
+        entry = self._make_entry(found, arguments, function, program.params, globals)
+        keys = {name: _key_of_global(ref, name) for name, ref in generated.globals.items()}
+        return Specialisation(program.name, generated, function, program, entry, keys)
+
+    def _make_entry(self, found: Any, arguments: Any, call: Any, params: Any, globals: Any) -> Any:
+        entry = make_entry(self.__signature__, found, arguments, call, params, globals)
+        entry.__name__ = getattr(self, "__name__", "entry")
+        entry.__qualname__ = getattr(self, "__qualname__", "entry")
+        return entry
+
+    def _loc(self) -> Loc | None:
+        try:
+            return loc_of(get_source(self._function).tree)
+        except AdcompileError:
+            return None
+
+
+def _plain(f: Any) -> types.FunctionType:
+    """The Python function that `f` is, or holds the results of (else SourceUnavailable)."""
+    get_source(f)
+    while not isinstance(f, types.FunctionType):
+        f = f.__wrapped__
+    return f
+
+
+def _rebuild(packed: Any, wrt: Wrt, options: dict[str, Any]) -> Gradient:
+    f = shipping.unpack(packed)
+    return Gradient(f.primal if isinstance(f, Gradient) else f, wrt, **options)
+
+
+def _names(wrt: Any, signature: inspect.Signature, function: str) -> list[str]:
+    """The names of the parameters that `wrt` means."""
+    known = list(signature.parameters)
+    listed = ", ".join(known) or "none"
+    found = []
+    for w in [wrt] if isinstance(wrt, int | str) else wrt:
+        if isinstance(w, str) and w in known:
+            found.append(w)
+        elif isinstance(w, int) and not isinstance(w, bool) and 0 <= w < len(known):
+            found.append(known[w])
+        else:
+            raise SignatureError(
+                f"wrt={wrt!r}: {function} has no parameter {w!r}",
+                hint=f"the parameters are: {listed}",
+            )
+    if not found or len(set(found)) < len(found):
+        raise SignatureError(
+            f"wrt={wrt!r} must name each parameter once", hint=f"the parameters are: {listed}"
+        )
+    return found
+
+
+def _given_as(wrt: Wrt, names: list[str]) -> Wrt:
+    """Names in the form of `wrt`: one, or several."""
+    return names[0] if isinstance(wrt, int | str) else tuple(names)
+
+
+def _as_passed(
+    signature: inspect.Signature, found: dict[str, Type]
+) -> tuple[list[Type], dict[str, Type]]:
+    """The types of the parameters as those of positional and of keyword arguments."""
+    positional: list[Type] = []
+    named: dict[str, Type] = {}
+    for p in signature.parameters.values():
+        t: Any = found[p.name]
+        if p.kind is p.VAR_POSITIONAL:
+            positional += t.items
+        elif p.kind is p.VAR_KEYWORD:
+            named.update(zip(t.keys, t.items))
+        elif p.kind is p.KEYWORD_ONLY:
+            named[p.name] = t
+        else:
+            positional.append(t)
+    return positional, named
+
+
+def _check_real(value: Any, path: Path, loc: Loc | None) -> None:
+    """Refuse to differentiate with respect to what is not a tree of real floating point numbers."""
+    keys = tree_keys(value)
+    if keys is not None:
+        for key in keys:
+            _check_real(child(value, key), (*path, key), loc)
+        return
+    if isinstance(value, float | np.floating) or (value is None and len(path) > 1):
+        return
+    array = isinstance(value, np.ndarray | np.generic)
+    if array and value.dtype.kind == "f":
+        return
+    what, hint = f"a {type(value).__name__}", "take the parameter out of `wrt`"
+    if array:
+        what = f"an array of dtype {value.dtype}"
+        if value.dtype.kind in "iub":
+            shown = np.array2string(np.asarray(value, dtype=float), separator=", ", threshold=8)
+            given = np.array2string(np.asarray(value), separator=", ", threshold=8)
+            hint = f"write np.array({shown}) instead of np.array({given})"
+            if value.size > 8 or value.ndim > 1:
+                hint = "make it an array of floats: write np.array([2., 3.]) for np.array([2, 3])"
+    elif isinstance(value, int):
+        hint = f"write {float(value)!r} instead of {value!r}"
+    raise NotDifferentiable(
+        f"the gradient with respect to `{path_text(path)}` is not defined: it is {what}, "
+        "and derivatives are of real floating point numbers",
+        loc,
+        hint,
+    )

@@ -1,0 +1,207 @@
+"""Finding a specialisation: one generated function for each, which checks and calls.
+
+It has the parameters of the user's function, so Python itself binds positions, keywords and
+defaults. It tests that the arguments have the types that the specialisation was made for, with the
+cheapest tests there are, and calls the generated function; or it returns MISSED:
+
+    def enter(params, x):
+        if (params.__class__ is tuple
+            and len(params) == 2
+            and (_1 := params[0]).__class__ is ndarray
+            and _1.dtype is float64
+            and _1.ndim == 2
+            and 1 not in _1.shape
+            ...):
+            try:
+                return call(params, x)
+            except Exception as error:
+                explain(error)
+                raise
+        return MISSED
+
+Globals that the program reads are tested in the same way, and handed to the generated function.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from adcompile.codegen.load import explain
+from adcompile.ir.core import GlobalRef, Param
+from adcompile.ir.types import Array, Opaque, Scalar, Seq, Static, Tree, Type
+from adcompile.signature import LONGEST, child
+
+__all__ = ["MISSED", "make_entry"]
+
+
+class _Missed:
+    def __repr__(self) -> str:
+        return "MISSED"
+
+
+MISSED: Any = _Missed()  # returned by an entry whose arguments do not fit
+
+
+@dataclass(slots=True)
+class Global:
+    """A variable outside of the function: where its value goes, where it comes from, its type."""
+
+    name: str
+    ref: GlobalRef
+    type: Type
+
+
+def make_entry(
+    signature: inspect.Signature,
+    types: dict[str, Type],
+    arguments: dict[str, Any],
+    call: Callable[..., Any] | None,
+    params: list[Param],
+    globals: list[Global],
+) -> Callable[..., Any]:
+    """An entry for arguments like `arguments`; without `call` it only checks how it is called."""
+    writer = _Writer(_free_prefix(signature.parameters))
+    head = f"def entry({writer.parameters(signature)}):"
+    lines = [head]
+    if call is not None:
+        tests = [t for name in types for t in writer.tests(name, types[name], arguments[name])]
+        stores = []
+        for g in globals:
+            value, read = writer.fresh(), writer.bind(g.ref.read)
+            tests.append(f"({value} := {read}()) is {value}")
+            tests += writer.tests(value, g.type, g.ref.read())
+            stores.append(f"        {writer.bind(call.__globals__)}[{g.name!r}] = {value}")
+        lines += [
+            "    if (" + ("\n        and ".join(tests) or "True") + "):",
+            *stores,
+            "        try:",
+            f"            return {writer.bind(call)}({_passed(params)})",
+            f"        except Exception as {writer.prefix}e:",
+            f"            {writer.bind(explain)}({writer.prefix}e)",
+            "            raise",
+        ]
+    lines.append(f"    return {writer.bind(MISSED)}")
+    exec(compile("\n".join(lines), "<adcompile entry>", "exec"), writer.namespace)
+    return writer.namespace["entry"]
+
+
+def _free_prefix(names: Iterable[str]) -> str:
+    prefix = "_"
+    while any(name.startswith(prefix) for name in names):
+        prefix += "_"
+    return prefix
+
+
+def _passed(params: list[Param]) -> str:
+    """How the generated function is given its parameters."""
+    forms = {"VAR_POSITIONAL": "*{0}", "VAR_KEYWORD": "**{0}", "KEYWORD_ONLY": "{0}={0}"}
+    return ", ".join(forms.get(p.kind, "{0}").format(p.name) for p in params)
+
+
+@dataclass(slots=True)
+class _Writer:
+    """The text of one entry. Its own names start with `prefix`, which no parameter does."""
+
+    prefix: str
+    namespace: dict[str, Any] = field(default_factory=dict)
+    names: dict[int, str] = field(default_factory=dict)
+    count: int = 0
+
+    def bind(self, value: Any) -> str:
+        """A name for an object."""
+        if id(value) not in self.names:
+            name = self.names[id(value)] = self.fresh()
+            self.namespace[name] = value
+        return self.names[id(value)]
+
+    def fresh(self) -> str:
+        self.count += 1
+        return f"{self.prefix}{self.count}"
+
+    def parameters(self, signature: inspect.Signature) -> str:
+        parts = []
+        for p in signature.parameters.values():
+            default = f"={self.bind(p.default)}" if p.default is not p.empty else ""
+            parts.append(p.replace(annotation=p.empty, default=p.empty))
+            parts[-1] = str(parts[-1]) + default
+        kinds = [p.kind for p in signature.parameters.values()]
+        if kinds.count(inspect.Parameter.POSITIONAL_ONLY):
+            parts.insert(kinds.count(inspect.Parameter.POSITIONAL_ONLY), "/")
+        keyword_only = inspect.Parameter.KEYWORD_ONLY
+        if keyword_only in kinds and inspect.Parameter.VAR_POSITIONAL not in kinds:
+            first = next(p for p in signature.parameters.values() if p.kind is keyword_only)
+            parts.insert(next(i for i, t in enumerate(parts) if t.split("=")[0] == first.name), "*")
+        return ", ".join(parts)
+
+    def tests(self, place: str, t: Type, sample: Any) -> list[str]:
+        """Tests of whether what stands at `place` is of type `t`, as `sample` is."""
+        tests: list[str] = []
+        stack: list[tuple[str, Type, Any]] = [(place, t, sample)]
+        while stack:
+            place, t, sample = stack.pop()
+            if not place.isidentifier():
+                name = self.fresh()
+                place, first = name, f"({name} := {place})"
+            else:
+                first = place
+            match t:
+                case Static(value):
+                    tests += self._is_value(first, place, value)
+                case Array(dtype, shape) if sample.__class__ is np.ndarray:
+                    tests += self._is_array(first, place, dtype, shape)
+                case Tree(node, keys):
+                    tests.append(f"{first}.__class__ is {self.bind(node)}")
+                    if node is dict:
+                        tests.append(f"tuple({place}) == {self.bind(keys)}")
+                    elif node is tuple or node is list:
+                        tests.append(f"len({place}) == {len(keys)}")
+                    steps = [(self._step(place, node, k), u, k) for k, u in zip(keys, t.items)]
+                    stack += [(at, u, child(sample, k)) for at, u, k in reversed(steps)]
+                case Seq(Scalar()):
+                    item = self.bind(sample[0].__class__)
+                    tests.append(f"{first}.__class__ is list and len({place}) > {LONGEST}")
+                    tests.append(f"all([{self.prefix}i.__class__ is {item} for {self.prefix}i in {place}])")
+                case _:  # a Python number, a NumPy scalar, an object that is handed on
+                    assert isinstance(t, Scalar | Array | Opaque)
+                    tests.append(f"{first}.__class__ is {self.bind(sample.__class__)}")
+        return tests
+
+    def _step(self, place: str, node: type, key: Any) -> str:
+        if node is tuple or node is list:
+            return f"{place}[{key}]"
+        if node is dict:
+            return f"{place}[{key!r}]" if isinstance(key, str) else f"{place}[{self.bind(key)}]"
+        return f"{place}.{key}"
+
+    def _is_array(self, first: str, place: str, dtype: np.dtype, shape: tuple[Any, ...]) -> list[str]:
+        tests = [
+            f"{first}.__class__ is {self.bind(np.ndarray)}",
+            f"{place}.dtype is {self.bind(dtype)}",
+            f"{place}.ndim == {len(shape)}",
+        ]
+        if shape and 1 not in shape:
+            tests.append(f"1 not in {place}.shape")
+        else:
+            tests += [
+                f"{place}.shape[{k}] {'==' if n == 1 else '!='} 1" for k, n in enumerate(shape)
+            ]
+        return tests
+
+    def _is_value(self, first: str, place: str, value: Any) -> list[str]:
+        cls = value.__class__
+        if cls in (int, bool, str, bytes):
+            return [f"{first}.__class__ is {self.bind(cls)}", f"{place} == {self.bind(value)}"]
+        if isinstance(value, float | complex | np.generic | slice | range):
+            return [
+                f"{first}.__class__ is {self.bind(cls)}",
+                f"{self.bind(repr)}({place}) == {repr(value)!r}",
+            ]
+        if isinstance(value, np.dtype | types.MethodType):
+            return [f"{first}.__class__ is {self.bind(cls)}", f"{place} == {self.bind(value)}"]
+        return [f"{first} is {self.bind(value)}"]

@@ -1,0 +1,343 @@
+"""What cannot be lowered is refused, with the place, the reason and what to write instead."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+
+from adcompile.errors import AdcompileError, SignatureError, TypeMismatch, UnsupportedSyntax
+from adcompile.frontend.lower import lower_function
+from adcompile.ir.types import FLOAT, INT
+from tests.frontend.lowered import lower, type_of
+
+X = np.ones((3, 4))
+V = np.ones(4)
+ITEMS = object()
+
+
+def unknown_name(x):
+    total = x.sum()
+    return totl + 1  # noqa: F821
+
+
+def unknown_module_attribute(x):
+    return np.tanhh(x)
+
+
+def unknown_array_attribute(x):
+    return x.reshap(2)
+
+
+def unknown_array_method(x):
+    return x.tolist()
+
+
+def wrong_types(x):
+    return x @ x.sum()
+
+
+def shapes(x):
+    return np.concatenate([x, x[0]])
+
+
+def bad_axis(x):
+    return x.sum(axis=2)
+
+
+def too_many(x):
+    a, b, c = (x, x)
+    return a
+
+
+def not_enough(x):
+    a, b, *c = (x,)
+    return a
+
+
+def unpack_number(x):
+    a, b = x.sum()
+    return a
+
+
+def called(x):
+    return helper(x, 1, 2)
+
+
+def helper(a, b):
+    return a + b
+
+
+def called_unknown_keyword(x):
+    return helper(x, c=2)
+
+
+def called_missing(x):
+    return helper(x)
+
+
+def called_twice(x):
+    return helper(x, a=x)
+
+
+def calls_a_number(x):
+    y = 3.0
+    return y(x)
+
+
+def calls_an_array(x):
+    return x(0)
+
+
+def indexes_a_number(x):
+    return x.ndim[0] + np.pi[0]
+
+
+def missing_key(x):
+    d = {"weight": x}
+    return d["wieght"]
+
+
+def out_of_range(x):
+    t = (x, x)
+    return t[2]
+
+
+def range_of_float(x):
+    s = 0.0
+    for i in range(2.5):
+        s += 1.0
+    return s
+
+
+def iterates_a_number(x):
+    s = 0.0
+    for v in 3.0:
+        s += v
+    return s
+
+
+def clashing_branches(x, n):
+    if n > 1:
+        y = x.sum()
+    else:
+        y = x
+    return y * 2
+
+
+def clashing_loop(x, n):
+    s = 0.0
+    for i in range(n):
+        s = s + x
+    return s
+
+
+def never_assigned(x, n):
+    for i in range(n):
+        x = x + late  # noqa: F821
+        if n > 100:
+            del_me = 1
+    late = 1.0
+    return x
+
+
+def unbound(x):
+    if x.ndim == 1:
+        y = x
+    return y
+
+
+def writes_in_place(x):
+    x += 1.0
+    return x
+
+
+def writes_out(x):
+    return np.add(x, 1.0, out=x)
+
+
+def sorts(x):
+    x.sort()
+    return x
+
+
+def copies_to(x):
+    np.copyto(x, 1.0)
+    return x
+
+
+def adds_at(x):
+    np.add.at(x, [0], 1.0)
+    return x
+
+
+def appends_to_argument(xs, x):
+    xs.append(x)
+    return xs
+
+
+def extends(x):
+    xs = [x]
+    xs += [x]
+    return xs
+
+
+def appends_shared(x, n):
+    xs = [x]
+    if n > 1:
+        ys = xs
+    else:
+        ys = [x]
+    ys.append(x)
+    return xs
+
+
+def appends_while_iterating(x):
+    xs = [0.0]
+    for v in x:
+        xs.append(v)
+    for v in xs:
+        xs.append(v)
+    return xs
+
+
+def other_context(x):
+    with open("f"):
+        return x
+
+
+def opaque_result(x):
+    return sys.intern("a") + x
+
+
+def unknown_axis(x, n):
+    k = n * 2
+    return x.sum(axis=k)
+
+
+def two_functions(x, n):
+    f = np.tanh if n > 1 else np.sin
+    return f(x)
+
+
+def returns_two_kinds(x, n):
+    if n > 1:
+        return x
+    return None
+
+
+def endless(x):
+    return endless(x) + 1
+
+
+def default_list(x, xs=[]):
+    return x
+
+
+class Thing:
+    pass
+
+
+def makes_an_object(x):
+    t = Thing()
+    return x
+
+
+CASES: list[tuple[Any, tuple[Any, ...], type, list[str]]] = [
+    (unknown_name, (X,), TypeMismatch, ["`totl` is not defined", "did you mean `total`?"]),
+    (unknown_module_attribute, (X,), TypeMismatch, ["numpy", "`tanhh`", "did you mean `tanh`?"]),
+    (unknown_array_attribute, (X,), TypeMismatch, ["`reshap`", "did you mean `reshape`?"]),
+    (unknown_array_method, (X,), UnsupportedSyntax, ["`tolist`"]),
+    (wrong_types, (X,), TypeMismatch, ["return x @ x.sum()", "^^^^^^^^^^^"]),
+    (shapes, (X,), TypeMismatch, ["dimension"]),
+    (bad_axis, (X,), TypeMismatch, ["axis 2 is out of bounds for array of dimension 2"]),
+    (too_many, (X,), TypeMismatch, ["not enough values to unpack: 3 expected, 2 given"]),
+    (not_enough, (X,), TypeMismatch, ["not enough values to unpack: 2 expected, 1 given"]),
+    (unpack_number, (X,), TypeMismatch, ["cannot be unpacked"]),
+    (called, (X,), TypeMismatch, ["helper takes 2 positional arguments, 3 are given"]),
+    (called_unknown_keyword, (X,), TypeMismatch, ["helper has no parameter `c`"]),
+    (called_missing, (X,), TypeMismatch, ["the argument `b` is missing"]),
+    (called_twice, (X,), TypeMismatch, ["the argument `a` is given twice"]),
+    (calls_a_number, (X,), TypeMismatch, ["cannot be called"]),
+    (calls_an_array, (X,), TypeMismatch, ["a float64 array of rank 2 cannot be called"]),
+    (indexes_a_number, (X,), TypeMismatch, ["is not subscriptable"]),
+    (missing_key, (X,), TypeMismatch, ["no key 'wieght'", "did you mean 'weight'?"]),
+    (out_of_range, (X,), TypeMismatch, ["index 2 is out of range"]),
+    (range_of_float, (X,), TypeMismatch, ["range needs integers"]),
+    (iterates_a_number, (X,), TypeMismatch, ["cannot be iterated over"]),
+    (clashing_branches, (X, 2), TypeMismatch, ["`y` has no single type", "scalar", "rank 2"]),
+    (clashing_loop, (X, 2), TypeMismatch, ["`s` has no single type"]),
+    (never_assigned, (X, 2), TypeMismatch, ["`late` is read before it is assigned"]),
+    (unbound, (X,), TypeMismatch, ["`y` is read before it is assigned"]),
+    (writes_in_place, (X,), UnsupportedSyntax, ["writes into the array `x`", "write `x = x + …`"]),
+    (writes_in_place, (np.array(1.0),), UnsupportedSyntax, ["writes into the array `x`"]),
+    (writes_out, (X,), UnsupportedSyntax, ["`out=` writes into an array"]),
+    (sorts, (X,), UnsupportedSyntax, ["`.sort()` writes into an array", "np.sort(x)"]),
+    (copies_to, (X,), UnsupportedSyntax, ["`copyto` writes into an array"]),
+    (adds_at, (X,), UnsupportedSyntax, ["`at` writes into an array"]),
+    (appends_to_argument, ([X], X), UnsupportedSyntax, ["only a list that this function made"]),
+    (extends, (X,), UnsupportedSyntax, ["writes into the list `xs`", "write `xs = xs + …`"]),
+    (appends_shared, (X, 2), UnsupportedSyntax, ["it may be the same list as another one"]),
+    (appends_while_iterating, (V,), UnsupportedSyntax, ["while it is iterated over"]),
+    (other_context, (X,), UnsupportedSyntax, ["only `with np.errstate(…)` is supported"]),
+    (opaque_result, (X,), TypeMismatch, ["what `intern` returns is not known"]),
+    (unknown_axis, (X, 1), TypeMismatch, ["the value of `k` must be known at compile time"]),
+    (two_functions, (X, 1), TypeMismatch, ["on one path and", "on another"]),
+    (returns_two_kinds, (X, 1), TypeMismatch, ["returns", "None", "on another"]),
+    (endless, (X,), TypeMismatch, ["never returns"]),
+    (makes_an_object, (X,), UnsupportedSyntax, ["objects of class Thing"]),
+]
+
+
+@pytest.mark.parametrize("f, args, kind, texts", CASES, ids=lambda c: getattr(c, "__name__", None))
+def test_refusals(f, args, kind, texts):
+    with pytest.raises(AdcompileError) as e:
+        lower(f, *args)
+    message = str(e.value)
+    assert type(e.value) is kind, message
+    for text in texts:
+        assert text in message, message
+    assert __file__ in message and "^" in message, message
+
+
+def test_wrong_signatures():
+    def f(x, *, k=1):
+        return x
+
+    for args, kwargs in [
+        ([FLOAT, FLOAT], {}),
+        ([], {}),
+        ([FLOAT], {"j": INT}),
+        ([FLOAT], {"x": INT}),
+    ]:
+        with pytest.raises(SignatureError):
+            lower_function(f, args, kwargs)
+
+
+def test_an_error_in_a_callee_shows_the_callee():
+    def inner(y):
+        return y.foo
+
+    def f(x):
+        return inner(x) + 1
+
+    with pytest.raises(TypeMismatch) as e:
+        lower(f, X)
+    assert "in function inner" in str(e.value) and "return y.foo" in str(e.value)
+
+
+def test_names_that_are_not_read_may_clash():
+    def f(x, n):
+        if n > 1:
+            t = x.sum()
+        else:
+            t = x
+        for i in range(n):
+            u = x if i > 1 else x + 1
+            u = u.sum()
+        return x
+
+    lower(f, X, 1)
+    assert type_of(X)
