@@ -1,5 +1,6 @@
 """adcompile: plain Python and NumPy in, a plain Python gradient out."""
 
+from adcompile import optim
 from adcompile.api import Gradient, Specialisation, grad, value_and_grad
 from adcompile.errors import (
     AdcompileError,
@@ -29,6 +30,7 @@ __all__ = [
     "UnsupportedSyntax",
     "check_grads",
     "grad",
+    "optim",
     "stop_gradient",
     "value_and_grad",
 ]

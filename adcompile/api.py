@@ -13,7 +13,7 @@ import inspect
 import threading
 import types
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any, overload
 
@@ -75,7 +75,9 @@ def value_and_grad(
 def value_and_grad(
     f: Callable[..., Any], wrt: Wrt = 0, has_aux: bool = False, backend: str = "numpy"
 ) -> Gradient: ...
-def value_and_grad(f: Any = None, wrt: Wrt = 0, has_aux: bool = False, backend: str = "numpy") -> Any:
+def value_and_grad(
+    f: Any = None, wrt: Wrt = 0, has_aux: bool = False, backend: str = "numpy"
+) -> Any:
     """Like `grad`, but the result is `(value, gradient)`, or `((value, aux), gradient)`."""
     return _make(f, wrt, has_aux, backend, with_value=True)
 
@@ -98,7 +100,7 @@ class Specialisation:
 
     name: str
     generated: Generated
-    function: types.FunctionType
+    function: Any
     program: Function
     entry: Callable[..., Any]  # returns MISSED for arguments of another signature
     globals: dict[str, Hashable]  # the keys of the types of the globals that it reads
@@ -136,7 +138,11 @@ class Gradient:
         primal: the function as written.
         source: the generated text, of the specialisation that was used last.
         ssa: the SSA it was made from.
+        options: (wrt, has_aux, backend, with_value) as they were given.
     """
+
+    __name__: str
+    __qualname__: str
 
     def __init__(
         self,
@@ -160,7 +166,7 @@ class Gradient:
         self.primal = f
         self.__signature__ = inspect.signature(self._function, follow_wrapped=False)
         self._wrt = _names(wrt, self.__signature__, getattr(f, "__name__", "the function"))
-        self.options = (wrt, has_aux, backend, with_value)  # as given
+        self.options = (wrt, has_aux, backend, with_value)
         self._specialisations: list[Specialisation] = []
         self._by_key: dict[Hashable, list[Specialisation]] = {}
         self._fixed: dict[Hashable, list[Path]] = {}  # leaves whose values decide types
@@ -397,7 +403,9 @@ def _check_real(value: Any, path: Path, loc: Loc | None) -> None:
     array = isinstance(value, np.ndarray | np.generic)
     if array and value.dtype.kind == "f":
         return
-    what, hint = f"a {type(value).__name__}", "take the parameter out of `wrt`"
+    number = isinstance(value, int | complex)
+    what = f"a Python {type(value).__name__}" if number else f"a {type(value).__name__}"
+    hint = "take the parameter out of `wrt`"
     if array:
         what = f"an array of dtype {value.dtype}"
         if value.dtype.kind in "iub":

@@ -166,7 +166,9 @@ class _Writer:
                 case Seq(Scalar()):
                     item = self.bind(sample[0].__class__)
                     tests.append(f"{first}.__class__ is list and len({place}) > {LONGEST}")
-                    tests.append(f"all([{self.prefix}i.__class__ is {item} for {self.prefix}i in {place}])")
+                    tests.append(
+                        f"all([{self.prefix}i.__class__ is {item} for {self.prefix}i in {place}])"
+                    )
                 case _:  # a Python number, a NumPy scalar, an object that is handed on
                     assert isinstance(t, Scalar | Array | Opaque)
                     tests.append(f"{first}.__class__ is {self.bind(sample.__class__)}")
@@ -179,7 +181,9 @@ class _Writer:
             return f"{place}[{key!r}]" if isinstance(key, str) else f"{place}[{self.bind(key)}]"
         return f"{place}.{key}"
 
-    def _is_array(self, first: str, place: str, dtype: np.dtype, shape: tuple[Any, ...]) -> list[str]:
+    def _is_array(
+        self, first: str, place: str, dtype: np.dtype, shape: tuple[Any, ...]
+    ) -> list[str]:
         tests = [
             f"{first}.__class__ is {self.bind(np.ndarray)}",
             f"{place}.dtype is {self.bind(dtype)}",

@@ -69,7 +69,8 @@ def classify(value: Any, path: Path) -> tuple[Type, Hashable]:
     if isinstance(value, np.ndarray) or hasattr(cls, "__array__"):
         masked = isinstance(value, np.ma.MaskedArray)
         raise TypeMismatch(
-            f"`{path_text(path)}` is a {cls.__module__}.{cls.__qualname__}, not a plain NumPy array",
+            f"`{path_text(path)}` is a {cls.__module__}.{cls.__qualname__}, "
+            "not a plain NumPy array",
             hint="pass x.filled(...)" if masked else "pass np.asarray(x)",
         )
     if _is_callable_object(value):
@@ -78,7 +79,7 @@ def classify(value: Any, path: Path) -> tuple[Type, Hashable]:
 
 
 def _is_callable_object(value: Any) -> bool:
-    """A function in all but its class: what `jit`, `vectorize` or `grad` return."""
+    """A function in all but its class: what `jit`, `cache` or `grad` return."""
     return callable(value) and hasattr(value, "__wrapped__")
 
 
@@ -186,6 +187,7 @@ def path_text(path: Path, arguments: dict[str, Any] | None = None) -> str:
     text, value = str(path[0]), arguments[path[0]] if arguments is not None else None
     for key in path[1:]:
         attribute = isinstance(key, str) and not isinstance(value, dict) and value is not None
-        text += f".{key}" if attribute else f"[{json.dumps(key) if isinstance(key, str) else key!r}]"
+        shown = json.dumps(key, ensure_ascii=False) if isinstance(key, str) else repr(key)
+        text += f".{key}" if attribute else f"[{shown}]"
         value = child(value, key) if value is not None else None
     return text

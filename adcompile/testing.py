@@ -20,7 +20,7 @@ __all__ = ["check_grads"]
 STEP = 1e-3  # of the larger of |x| and SMALLEST
 SMALLEST = 0.05
 ROUNDING = 2e-15  # of a few operations; an error in f of |f| times this is forgiven
-RTOL = {8: 1e-6, 4: 2e-3, 2: 0.1}  # by itemsize of the gradient
+RTOL = {8: 1e-6, 4: 2e-3, 2: 0.1}  # by the bytes of the narrowest float that goes in
 
 
 def check_grads(
@@ -63,7 +63,8 @@ def check_grads(
     bound = signature.bind(*args, **kwargs)
     bound.apply_defaults()
     names = list(signature.parameters)
-    chosen = [w if isinstance(w, str) else names[w] for w in ([wrt] if _is_one(wrt) else wrt)]
+    several: Any = [wrt] if _is_one(wrt) else wrt
+    chosen = [w if isinstance(w, str) else names[w] for w in several]
     before = [_snapshot(v) for v in trees.leaves([list(args), kwargs])]
     got = of(*args, **kwargs)
     _check_unchanged(before, args, kwargs, "the first call")
@@ -72,6 +73,7 @@ def check_grads(
     _check_same(got, again)
     grads = _gradients(got, has_aux, with_value)
     value = _evaluation(primal, bound, has_aux)
+    rtol = RTOL[_narrowest(trees.leaves(list(bound.arguments.values())))] if rtol is None else rtol
     for name, grad in zip(chosen, [grads] if _is_one(wrt) else grads):
         for path, leaf, d in _pairs(bound.arguments[name], grad, (name,)):
             _check_form(leaf, d, path, bound.arguments)
@@ -104,8 +106,15 @@ def _sides(
 def _is_real(value: Any) -> bool:
     leaves = trees.leaves(value)
     return bool(leaves) and all(
-        isinstance(v, float) or getattr(getattr(v, "dtype", None), "kind", "") == "f" for v in leaves
+        isinstance(v, float) or getattr(getattr(v, "dtype", None), "kind", "") == "f"
+        for v in leaves
     )
+
+
+def _narrowest(leaves: list[Any]) -> int:
+    """The bytes of the narrowest floats that a function computes with."""
+    dtypes = [np.asarray(v).dtype for v in leaves if isinstance(v, np.ndarray | np.generic)]
+    return min([8, *[d.itemsize for d in dtypes if d.kind == "f"]])
 
 
 def _gradients(got: Any, has_aux: bool, with_value: bool) -> Any:
@@ -197,12 +206,11 @@ def _check_numbers(
     d: Any,
     arguments: dict[str, Any],
     eps: float,
-    rtol: float | None,
+    rtol: float,
     atol: float,
     samples: int,
 ) -> None:
     """Compare elements, and report the worst."""
-    rtol = RTOL[np.asarray(d).dtype.itemsize] if rtol is None else rtol
     worst: tuple[float, str] | None = None
     wrong, indices = 0, _chosen(np.shape(leaf), samples)
     for index in indices:

@@ -42,7 +42,7 @@ CASES = {
     "class": ("def f(x):\n    class A:\n        pass\n    return x", "grad(f)(2.0)"),
     "import": ("def f(x):\n    import math\n    return math.sin(x)", "grad(f)(2.0)"),
     "with open": ("def f(x):\n    with open('p') as g:\n        return x", "grad(f)(2.0)"),
-    "no rule": ("def f(x):\n    return np.sort(np.nextafter(x, 1)).sum()", "grad(f)(TWO)"),
+    "no rule": ("def f(x):\n    return np.unwrap(x).sum()", "grad(f)(TWO)"),
     "C function": (
         "import zlib\ndef f(x):\n    y = 2 * zlib.crc32(x)\n    return y * x.sum()",
         "grad(f)(TWO)",
@@ -72,7 +72,10 @@ CASES = {
     "not compiled yet": ("def f(x):\n    return x", "grad(f).source"),
     "another signature": ("def f(x):\n    return x.sum()", "grad(f).lower(TWO).call(ONES)"),
     "undefined name": ("def f(x):\n    return x * rate", "grad(f)(2.0)"),
-    "read before assignment": ("def f(x):\n    y = x * z\n    z = 1.0\n    return y", "grad(f)(2.0)"),
+    "read before assignment": (
+        "def f(x):\n    y = x * z\n    z = 1.0\n    return y",
+        "grad(f)(2.0)",
+    ),
     "wrong tree": ("def f(p):\n    w, b = p\n    return w.sum()", "grad(f)((TWO, TWO, TWO))"),
     "missing key": ("def f(p):\n    return p['b'].sum()", "grad(f)({'w': TWO})"),
     "missing attribute": ("def f(x):\n    return x.total()", "grad(f)(TWO)"),
@@ -83,14 +86,17 @@ CASES = {
     "global that is no array": ("W = object()\ndef f(x):\n    return x * W", "grad(f)(2.0)"),
     "array decides a type": ("def f(x, k):\n    return x.sum(axis=k).sum()", "grad(f)(ONES, TWO)"),
     "wide characters": ("def f(x):\n    größe = ['日本', *[x for x in x]]", "grad(f)(2.0)"),
-    "mismatched shapes": ("def f(x, y):\n    z = x @ y\n    return z.sum()", "grad(f)(ONES, ONES)"),
+    "mismatched shapes": (
+        "def f(x, y):\n    z = x @ y\n    return (z * z).sum()",
+        "grad(f)(ONES, ONES)",
+    ),
     "missing argument": ("def f(x, y):\n    return x * y", "grad(f)(2.0)"),
 }
 
 
 def message(name: str) -> str:
     program, call = CASES[name]
-    file = f"<{name}>"
+    file = f"<case: {name}>"
     linecache.cache[file] = (len(program), None, program.splitlines(True), file)
     space = {"np": np, "grad": grad, "TWO": TWO.copy(), "ONES": ONES}
     exec(compile(program, file, "exec"), space)
@@ -112,7 +118,7 @@ def test_message(name):
     assert message(name) == read()[name]
 
 
-@pytest.mark.parametrize("name", set(CASES) - {"mismatched shapes", "missing argument"})
+@pytest.mark.parametrize("name", sorted({*CASES} - {"mismatched shapes", "missing argument"}))
 def test_there_is_one_root(name):
     program, call = CASES[name]
     text = message(name)

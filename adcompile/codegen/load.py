@@ -59,7 +59,9 @@ def explain(error: Exception) -> None:
         frame = frame.tb_next
     if loc is not None:
         stmt = loc.stmt
-        note = f"this comes from {stmt.file}:{stmt.line}, in function {stmt.function}\n    {stmt.text}"
+        note = (
+            f"this comes from {stmt.file}:{stmt.line}, in function {stmt.function}\n    {stmt.text}"
+        )
         if note not in getattr(error, "__notes__", ()):
             error.add_note(note)
 
@@ -84,13 +86,13 @@ def standalone(generated: Generated, title: str) -> str:
         body, helpers = _inline_runtime(body)
         parts += helpers
         imports = sorted({*imports, "import numpy as np"})
-    constants = [
-        f"{name} = {_literal(value, name)}" for name, value in generated.namespace.items()
-    ]
+    constants = [f"{name} = {_literal(value, name)}" for name, value in generated.namespace.items()]
     if any("np." in c for c in constants) and "import numpy as np" not in imports:
         imports = sorted({*imports, "import numpy as np"})
     head = [f'"""{title}"""', "\n".join(imports), "\n".join(constants)]
-    return "\n\n".join(p for p in head if p) + "\n\n\n" + "\n\n\n".join([*parts, body.strip()]) + "\n"
+    return (
+        "\n\n".join(p for p in head if p) + "\n\n\n" + "\n\n\n".join([*parts, body.strip()]) + "\n"
+    )
 
 
 def _inline_runtime(text: str) -> tuple[str, list[str]]:

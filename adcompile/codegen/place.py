@@ -81,6 +81,7 @@ class _Webs:
     targets: set[Value] = field(default_factory=set)
     closures: dict[Value, list[Value]] = field(default_factory=dict)
     shares: dict[Value, list[Value]] = field(default_factory=dict)  # through control flow
+    birthplace: dict[Value, Block] = field(default_factory=dict)  # of a web's buffer
     chosen: set[Op] = field(default_factory=set)  # arithmetic that may turn out to be in place
 
     def __post_init__(self) -> None:
@@ -131,6 +132,7 @@ class _Webs:
             points.setdefault(self.find(op.results[0]), []).append(self.live.at[op] + 1)
         for at in points.values():
             at.sort()
+        self._find_birthplaces()
         broken = [e for e in self.edges if self.find(e.source) in points and self._breaks(e)]
         broken += self._escapes(points)
         bad = {self.find(e.source) for e in broken}
@@ -189,6 +191,16 @@ class _Webs:
         edge = Edge(x, result, op, 0)
         return not self._breaks(edge)
 
+    def _find_birthplaces(self) -> None:
+        """The block in which each web's buffer is made, if it is one block."""
+        places: dict[Value, set[Block | None]] = {}
+        for e in self.edges:
+            for v in (e.source, e.target):
+                if v not in self.targets:
+                    made = self.plan.home.get(v.owner) if isinstance(v.owner, Op) else None
+                    places.setdefault(self.find(v), set()).add(made)
+        self.birthplace = {web: b for web, (b, *rest) in places.items() if b is not None and not rest}
+
     # --- what must hold --------------------------------------------------------------------------
 
     def _breaks(self, edge: Edge) -> bool:
@@ -215,9 +227,33 @@ class _Webs:
                 for z in sharers(op, v):
                     if op.operands[0] is v and isinstance(op, Writer):
                         continue
-                    if self._is_seen(z, points[web]):
+                    if self._is_seen(z, self._after(op, web, points[web])):
                         found.append(Edge(v, z, op, op.operands.index(v)))
         return found
+
+    def _after(self, op: Op, web: Value, points: list[int]) -> list[int]:
+        """Those of the web's writes that may follow `op` before the buffer is made anew.
+
+        A buffer made in a loop's body is another one in the next iteration.
+        """
+        home = self.birthplace.get(web)
+        if home is None:
+            return points
+        block, first = self.plan.home[op], op
+        while block is not home:
+            if block not in self.plan.around:
+                return points
+            outer, block = self.plan.around[block]
+            if isinstance(outer, core.For | core.While):
+                first = outer
+        last = max(self.live.at.get(inner, 0) for inner in core.walk(home))
+        while first not in self.live.at and first.results:  # printed inside another line
+            users = self.plan.users.get(first.results[0])
+            if not users:
+                return points
+            first = users[0]
+        start = self.live.at.get(first, 0)
+        return [at for at in points if start <= at <= last + 1]
 
     def _is_seen(self, z: Value, points: list[int]) -> bool:
         """Whether `z`, or what shares memory with it, is live at one of these (sorted) points."""

@@ -22,7 +22,8 @@ from adcompile.frontend.operands import (
     Tup,
     is_bottom,
 )
-from adcompile.frontend.scopes import Outside, attribute as module_attribute, data_type, is_static
+from adcompile.frontend.scopes import Outside, data_type, is_static
+from adcompile.frontend.scopes import attribute as module_attribute
 from adcompile.ir import core
 from adcompile.ir.core import Value
 from adcompile.ir.types import Array, Opaque, Scalar, Seq, Tree, describe
@@ -145,7 +146,7 @@ def _of_tree(cx: Context, x: Operand, name: str, node: gast.AST) -> Operand:
     assert found is not None
     kind, keys = found
     if kind in (tuple, list, dict):
-        if kind is dict and name in DICT_METHODS or kind is list and name in LIST_METHODS:
+        if (kind is dict and name in DICT_METHODS) or (kind is list and name in LIST_METHODS):
             return Bound(x, name, node)
         cx.mismatch(f"a {kind.__name__} has no attribute `{name}`", node)
     if name in keys:

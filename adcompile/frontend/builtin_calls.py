@@ -10,7 +10,7 @@ from typing import Any
 import gast
 import numpy as np
 
-from adcompile.frontend import expressions, joins, subscripts
+from adcompile.frontend import attributes, expressions, joins, subscripts
 from adcompile.frontend.context import Context
 from adcompile.frontend.operands import (
     Closure,
@@ -117,6 +117,16 @@ def _len(cx: Context, node: gast.AST, args: Args, kwargs: Kwargs) -> Operand:
         items = items_of(cx, x, node)
         if items is not None:
             return Known(len(items))
+    return length(cx, x, node)
+
+
+def length(cx: Context, x: Operand, node: gast.AST) -> Operand:
+    """`len(x)` of an array or a list of unknown length."""
+    if isinstance(x, Obj):
+        x = cx.contents(x)
+    item = x.type.item if isinstance(x, Value) and isinstance(x.type, Seq) else None
+    if isinstance(item, Tree | Opaque | Static):  # items that make no array
+        return cx.emit(node, len, [x], types=[Scalar("int")])
     return cx.emit(node, len, [x])
 
 
@@ -228,7 +238,7 @@ def _is_bool(x: Operand) -> bool:
     if isinstance(x, Known):
         return isinstance(x.value, bool)
     t = getattr(x, "type", None)
-    return isinstance(t, Scalar) and t.kind == "bool" or not isinstance(t, Scalar | Array)
+    return (isinstance(t, Scalar) and t.kind == "bool") or not isinstance(t, Scalar | Array)
 
 
 def _extreme(fn: Callable[..., Any]) -> Handler:
@@ -263,8 +273,6 @@ def _isinstance(cx: Context, node: gast.AST, args: Args, kwargs: Kwargs) -> Oper
         return Known(isinstance(known, classes))
     cls = class_of(cx, x)
     if cls is None:
-        if isinstance(x, Value) and isinstance(x.type, Opaque) and x.type.cls is not object:
-            return Known(issubclass(x.type.cls, classes))
         return cx.emit(node, isinstance, [x, Known(classes)], types=[Scalar("bool")])
     return Known(issubclass(cls, classes))
 
@@ -296,6 +304,8 @@ def class_of(cx: Context, x: Operand) -> type | None:
             return list
         case Value(type=Static(value)):
             return type(value)
+        case Value(type=Opaque(cls)) if cls is not object:
+            return cls
     return None
 
 
@@ -338,8 +348,6 @@ def _slice(cx: Context, node: gast.AST, args: Args, kwargs: Kwargs) -> Operand:
 
 
 def _getattr(cx: Context, node: gast.AST, args: Args, kwargs: Kwargs) -> Operand:
-    from adcompile.frontend import attributes
-
     _arity(cx, node, "getattr", args, kwargs, 2, 2)
     return attributes.attribute(cx, args[0], cx.static(args[1], node), node)
 

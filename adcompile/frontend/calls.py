@@ -15,7 +15,15 @@ import gast
 import numpy as np
 
 from adcompile.errors import SourceUnavailable, TypeMismatch
-from adcompile.frontend import builtin_calls, expressions, fold, joins, members, recursion
+from adcompile.frontend import (
+    builtin_calls,
+    expressions,
+    fold,
+    joins,
+    members,
+    recursion,
+    subscripts,
+)
 from adcompile.frontend.context import Context
 from adcompile.frontend.functions import code_of
 from adcompile.frontend.operands import (
@@ -29,7 +37,6 @@ from adcompile.frontend.operands import (
     is_bottom,
 )
 from adcompile.frontend.scopes import Frame, data_type
-from adcompile.frontend.source import loc_of
 from adcompile.ir.core import Value
 from adcompile.ir.infer import infer_call
 from adcompile.ir.types import Array, Opaque, Scalar, Seq, Tree, TypeClash, scalar_kind
@@ -48,7 +55,7 @@ def call_node(cx: Context, node: gast.Call) -> Operand:
         if k.arg is not None:
             _keyword(cx, kwargs, k.arg, x, node)
             continue
-        spread = expressions.subscripts.known_layout(cx, x, k.value)
+        spread = subscripts.known_layout(cx, x, k.value)
         if spread.node is not dict:
             cx.mismatch(
                 f"the argument after `**` must be a dict, not a {spread.node.__name__}", node
@@ -87,7 +94,7 @@ def call(
 
 
 def operator_call(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Call an object that is known at run time only (`operator.call`, before Python 3.11 there is none)."""
+    """Call an object that is known at run time only."""
     return fn(*args, **kwargs)
 
 
@@ -204,11 +211,11 @@ def _construct(
         )
     if dataclasses.is_dataclass(cls):
         params = cls.__dataclass_params__  # type: ignore[attr-defined]
-        if params.init and not hasattr(cls, "__post_init__"):
-            found = [f for f in dataclasses.fields(cls) if f.init]
-            defaults = {
-                f.name: Known(f.default) for f in found if f.default is not dataclasses.MISSING
-            }
+        plain = params.init and all(f.init for f in dataclasses.fields(cls))
+        if plain and not hasattr(cls, "__post_init__"):
+            found = dataclasses.fields(cls)
+            given = [f for f in found if f.default is not dataclasses.MISSING]
+            defaults: dict[str, Operand] = {f.name: Known(f.default) for f in given}
             return _record(cx, node, cls, tuple(f.name for f in found), defaults, args, kwargs)
     if cls.__module__.partition(".")[0] in _LIBRARIES:
         return cx.emit(node, cls, args, kwargs)
@@ -267,7 +274,7 @@ def _call_bound(
         if name in members.VARIADIC and len(args) > 1:
             args = [Tup(tuple, tuple(range(len(args))), tuple(args))]
         return cx.emit(node, members.METHODS[name], [x, *args], kwargs, member=f"{name}()")
-    assert isinstance(x, Obj | Tup) or isinstance(x, Value) and isinstance(x.type, Tree | Seq)
+    assert isinstance(x, Obj | Tup) or (isinstance(x, Value) and isinstance(x.type, Tree | Seq))
     return builtin_calls.method(cx, node, x, name, args, kwargs)
 
 
@@ -378,21 +385,3 @@ def default(cx: Context, x: Operand, node: gast.AST) -> Operand:
             "a default that is a list or a dict is shared by all calls", node, "use a tuple"
         )
     return x
-
-
-def iterate(cx: Context, x: Operand, node: gast.AST) -> list[Operand] | None:
-    """The items of what has a known number of them; None where the number is not known."""
-    return builtin_calls.items_of(cx, x, node)
-
-
-__all__ = [
-    "RESULT",
-    "bind",
-    "body",
-    "call",
-    "call_node",
-    "closure_of",
-    "inline",
-    "iterate",
-    "loc_of",
-]

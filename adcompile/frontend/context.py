@@ -31,7 +31,7 @@ from adcompile.frontend.operands import (
 from adcompile.frontend.scopes import Frame, Store
 from adcompile.frontend.source import loc_of
 from adcompile.ir.builder import Builder
-from adcompile.ir.core import MISSING, Block, Call, Const, Item, Make, Unpack, Value
+from adcompile.ir.core import MISSING, Block, Call, Item, Make, Unpack, Value
 from adcompile.ir.infer import NeedValue, infer_call
 from adcompile.ir.types import UNDEFINED, Dim, Opaque, Scalar, Tree, Type, TypeClash, Undefined
 
@@ -342,7 +342,3 @@ def materialise(x: Operand, b: Builder, contents: joins.Contents) -> Value:
         case Unbound():
             raise TypeClash("a variable is read that was never assigned")
     raise TypeClash(f"{joins.describe_operand(x)} cannot be a value here")
-
-
-def is_constant(v: Value) -> bool:
-    return isinstance(v.owner, Const)

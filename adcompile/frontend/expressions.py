@@ -8,20 +8,18 @@ rank or on None costs nothing at run time, and only the branch that is taken is 
 from __future__ import annotations
 
 import operator
-import types
 from collections.abc import Callable
 from typing import Any
 
 import gast
 
 from adcompile.errors import InternalError, TypeMismatch
-from adcompile.frontend import attributes, branches, calls, fold, subscripts
+from adcompile.frontend import attributes, branches, builtin_calls, calls, fold, subscripts
 from adcompile.frontend.context import Context
 from adcompile.frontend.functions import make_code
 from adcompile.frontend.operands import (
     Bound,
     Closure,
-    Iterable,
     Known,
     Obj,
     Operand,
@@ -32,11 +30,12 @@ from adcompile.frontend.operands import (
     is_bottom,
     is_seq,
     is_tree,
+    literal,
 )
 from adcompile.frontend.scopes import Frame, outside, suggest
 from adcompile.frontend.source import loc_of
 from adcompile.ir.core import MISSING, Value
-from adcompile.ir.types import BOOL, Array, Opaque, Static, Tree, describe, scalar_kind
+from adcompile.ir.types import BOOL, Array, Dim, Opaque, Scalar, Static, Tree, scalar_kind
 
 BINARY: dict[type, Callable[..., Any]] = {
     gast.Add: operator.add,
@@ -174,7 +173,7 @@ def elements(cx: Context, nodes: list[Any]) -> list[Operand]:
     items: list[Operand] = []
     for node in nodes:
         if isinstance(node, gast.Starred):
-            spread = calls.iterate(cx, evaluate(cx, node.value), node.value)
+            spread = builtin_calls.items_of(cx, evaluate(cx, node.value), node.value)
             if spread is None:
                 cx.unsupported("how many items `*` spreads here is not known at compile time", node)
             items += spread
@@ -248,10 +247,8 @@ def binary(cx: Context, fn: Callable[..., Any], a: Operand, b: Operand, node: ga
 
 
 def _is_text(x: Operand) -> bool:
-    return (
-        isinstance(x, Known)
-        and isinstance(x.value, str)
-        or (isinstance(x, Value) and x.type == Opaque(str))
+    return (isinstance(x, Known) and isinstance(x.value, str)) or (
+        isinstance(x, Value) and x.type == Opaque(str)
     )
 
 
@@ -382,14 +379,15 @@ def compare(cx: Context, op: type, a: Operand, b: Operand, node: gast.AST) -> Op
     containers = isinstance(a, Obj | Tup) or is_tree(a) or is_tree(b) or isinstance(b, Obj | Tup)
     if containers or is_seq(a) or is_seq(b):
         return _compare_trees(cx, fn, a, b, node)
-    if _differ(a, b) or _differ(b, a):
-        if fn in (operator.eq, operator.ne):
-            return Known(fn is operator.ne)
+    if fn in (operator.eq, operator.ne) and (_differ(a, b) or _differ(b, a)):
+        return Known(fn is operator.ne)
     return cx.emit(node, fn, [a, b])
 
 
 def _differ(a: Operand, b: Operand) -> bool:
-    """Whether `a` is a string or None, and `b` a number or an array."""
+    """Whether `a` and `b` cannot be equal: other types, or 1 and a size known to be another."""
+    if isinstance(b, Value) and isinstance(b.type, Scalar) and isinstance(b.type.size, Dim):
+        return b.type.size.many and literal(a) == 1
     if not (isinstance(a, Known) and (a.value is None or isinstance(a.value, str))):
         return False
     return isinstance(b, Value) and not isinstance(b.type, Opaque | Static | Array)
@@ -462,22 +460,6 @@ def _call(cx: Context, node: gast.Call) -> Operand:
     return calls.call_node(cx, node)
 
 
-def _joined_str(cx: Context, node: gast.JoinedStr) -> Operand:
-    parts = [evaluate(cx, v) for v in node.values]
-    found = [cx.known(p) for p in parts]
-    if MISSING not in found:
-        return Known("".join(map(str, found)))
-    return cx.emit(
-        node, "".join, [Tup(tuple, tuple(range(len(parts))), tuple(parts))], types=[Opaque(str)]
-    )
-
-
-def _formatted(cx: Context, node: gast.FormattedValue) -> Operand:
-    x = evaluate(cx, node.value)
-    spec = evaluate(cx, node.format_spec) if node.format_spec is not None else Known("")
-    return cx.emit(node, format, [x, spec], types=[Opaque(str)])
-
-
 EXPRESSIONS: dict[type, Callable[[Context, Any], Operand]] = {
     gast.Constant: _constant,
     gast.Name: _name,
@@ -495,5 +477,3 @@ EXPRESSIONS: dict[type, Callable[[Context, Any], Operand]] = {
     gast.Slice: _slice,
     gast.Call: _call,
 }
-
-__all__ = ["BINARY", "EXPRESSIONS", "Iterable", "describe", "evaluate", "test", "truth", "types"]

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-
-import gast
+from typing import Any
 
 from adcompile.errors import UnsupportedSyntax
-from adcompile.frontend.source import Source, loc_of
+from adcompile.frontend.source import Source, gast, loc_of
 
 __all__ = ["TABLE", "Row", "check", "docs_table"]
 
@@ -215,7 +214,7 @@ def docs_table() -> list[Row]:
 def check(source: Source) -> None:
     """Raise UnsupportedSyntax for the first node of `source` that cannot be compiled."""
     root = source.tree
-    stack: list[tuple[gast.AST, gast.AST]] = [(root, root)]
+    stack: list[tuple[Any, Any]] = [(root, root)]
     while stack:
         node, where = stack.pop()
         if hasattr(node, "lineno"):  # otherwise its parent says where it is
@@ -229,23 +228,23 @@ def check(source: Source) -> None:
         stack.extend((child, where) for child in reversed([*_parts(node, root)]))
 
 
-def refuse(row: Row, node: gast.AST) -> None:
+def refuse(row: Row, node: Any) -> None:
     raise UnsupportedSyntax(row.reason, loc_of(node), row.instead or None)
 
 
-def row_name(node: gast.AST) -> str:
+def row_name(node: Any) -> str:
     """The name of the row that decides about `node`."""
     name = type(node).__name__
-    if name in ("Subscript", "Attribute") and isinstance(node.ctx, gast.Store | gast.Del):  # type: ignore[attr-defined]
+    if name in ("Subscript", "Attribute") and isinstance(node.ctx, gast.Store | gast.Del):
         return f"{name} written"
-    if name == "withitem" and node.optional_vars is not None:  # type: ignore[attr-defined]
+    if name == "withitem" and node.optional_vars is not None:
         return "withitem with a name"
-    if name == "FunctionDef" and node.decorator_list:  # type: ignore[attr-defined]
+    if name == "FunctionDef" and node.decorator_list:
         return "FunctionDef with decorators"
     return name
 
 
-def _parts(node: gast.AST, root: gast.AST) -> Iterator[gast.AST]:
+def _parts(node: Any, root: Any) -> Iterator[Any]:
     """The children of `node` in the order of the text, without annotations.
 
     The defaults of the function itself are objects by now, whatever their text is.

@@ -10,7 +10,7 @@ from typing import Any
 import gast
 
 from adcompile.frontend import fence, jumps
-from adcompile.frontend.source import get_source
+from adcompile.frontend.source import Source, get_source
 
 
 @dataclass(eq=False, slots=True)
@@ -27,26 +27,20 @@ class Code:
     def free_names(self) -> set[str]:
         """Names that come from outside, those of nested functions included."""
         body = self.body if isinstance(self.body, list) else [self.body]
-        names = {n.id for root in body for n in gast.walk(root) if isinstance(n, gast.Name)}
+        nodes: list[Any] = [n for root in body for n in gast.walk(root)]
+        names = {n.id for n in nodes if isinstance(n, gast.Name)}
         return names - self.local_names
 
-    @property
-    def parameters(self) -> list[str]:
-        a = self.args
-        named = [p.id for p in (*a.posonlyargs, *a.args, *a.kwonlyargs)]
-        return named + [p.id for p in (a.vararg, a.kwarg) if p is not None]
 
-
-@lru_cache(maxsize=4096)
-def _code_of(code: types.CodeType, function: types.FunctionType) -> Code:
-    source = get_source(function)
+@lru_cache(maxsize=1024)
+def _code_of(source: Source) -> Code:
     fence.check(source)
     return make_code(jumps.remove_jumps(source.tree))
 
 
 def code_of(function: types.FunctionType) -> Code:
     """The code of a Python function (raises SourceUnavailable, UnsupportedSyntax)."""
-    return _code_of(function.__code__, function)
+    return _code_of(get_source(function))
 
 
 def make_code(tree: Any) -> Code:

@@ -277,9 +277,8 @@ def _same(a: Operand, b: Operand) -> bool:
         return False
     if x is y:
         return True
-    if type(x) is not type(y) or scalar_kind(x) is None and not isinstance(x, str | tuple | slice):
-        return False
-    return repr(x) == repr(y)
+    comparable = scalar_kind(x) is not None or isinstance(x, str | tuple | slice)
+    return type(x) is type(y) and comparable and repr(x) == repr(y)
 
 
 def _is_text(x: Operand) -> bool:

@@ -20,16 +20,13 @@ After Erosa and Hendren, "Taming control flow" (1994), with flags only where arm
 
 from __future__ import annotations
 
-import copy
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import gast
-
 from adcompile.errors import InternalError
-from adcompile.frontend.source import at, loc_of
+from adcompile.frontend.source import at, gast, loc_of
 
 __all__ = ["ends", "remove_jumps"]
 
@@ -38,7 +35,7 @@ def remove_jumps(function: Any) -> Any:
     """`function` (a gast FunctionDef, nested ones included) without jumps; a Lambda as it is."""
     if not isinstance(function, gast.FunctionDef):
         return function
-    result = copy.copy(function)
+    result = _copied(function)
     functions = [result]
     for fn in functions:  # grows by the functions that are defined inside
         _Rewrite(fn, functions).run()
@@ -228,7 +225,7 @@ class _Rewrite:
                 case gast.For() | gast.While():
                     rest = self._loop(stmt, rest, out, place)
                 case gast.FunctionDef():
-                    out.append(copy.copy(stmt))
+                    out.append(_copied(stmt))
                     self.functions.append(out[-1])
                 case _:
                     out.append(stmt)
@@ -267,7 +264,7 @@ class _Rewrite:
         rest = _skip_done(rest)
         if then.falls and orelse.falls and rest is not None:
             return self._flagged(stmt, rest, out, place)
-        node = copy.copy(stmt)
+        node = _copied(stmt)
         out.append(node)
         after_else = rest if orelse.falls else None
         node.body = self._later((stmt.body, 0, rest if then.falls else None), place, node)
@@ -283,7 +280,7 @@ class _Rewrite:
 
     def _copy(self, stmt: Any, out: list[Any], place: _Place) -> None:
         """Rewrite an `if` or `with` whose arms take nothing of what follows."""
-        node = copy.copy(stmt)
+        node = _copied(stmt)
         node.body = self._later((stmt.body, 0, None), place, node)
         if getattr(stmt, "orelse", None):
             node.orelse = self._later((stmt.orelse, 0, None), place, node)
@@ -320,7 +317,7 @@ class _Rewrite:
     def _forward(self, region: int, falls: bool, stmt: Any) -> Any:
         """`if $returned: return $value`, the test left out where there was a return for sure."""
         out = at(gast.Return(_name(f"$value{region}", stmt)), stmt)
-        out.forwards = True  # type: ignore[attr-defined]
+        out.forwards = True
         self.exits[out] = _JUMPS[gast.Return]
         if not falls:
             return out
@@ -336,7 +333,7 @@ class _Rewrite:
         endless = _is_endless(stmt)
         number = next(self.numbers)
         region = place.region or (number if returns else 0)
-        node = copy.copy(stmt)
+        node = _copied(stmt)
         loop = _Loop(number, [], node)
         node.stop = loop.stop if breaks or returns else None
         inside = _Place(False, loop, region)
@@ -373,6 +370,13 @@ def _skip_done(rest: Any) -> Any:
     while isinstance(rest, tuple) and rest[1] == len(rest[0]):
         rest = rest[2]
     return rest
+
+
+def _copied(node: Any) -> Any:
+    cls: Any = type(node)
+    new = cls.__new__(cls)
+    vars(new).update(vars(node))
+    return new
 
 
 def _name(name: str, where: Any, ctx: type = gast.Load) -> Any:

@@ -70,11 +70,13 @@ def counted(cx: Context, x: Operand, node: gast.AST) -> Counted:
             return _over_range(cx, parts, node)
         case Iterable("enumerate", (inner, start)):
             over = counted(cx, inner, node)
-            zero = cx.known(start) == 0
-            number: Callable[[Value], Operand] = lambda i: (
-                i if zero else cx.emit(node, operator.add, [i, start])
-            )
-            return Counted(over.length, lambda i: builtin_calls.pair(number(i), over.item(i)))
+            if cx.known(start) == 0:
+                return Counted(over.length, lambda i: builtin_calls.pair(i, over.item(i)))
+
+            def numbered(i: Value) -> Operand:
+                return builtin_calls.pair(cx.emit(node, operator.add, [i, start]), over.item(i))
+
+            return Counted(over.length, numbered)
         case Iterable("zip", parts):
             overs = [counted(cx, p, node) for p in parts]
             return Counted(
@@ -99,7 +101,7 @@ def counted(cx: Context, x: Operand, node: gast.AST) -> Counted:
 
 def _over_items(cx: Context, x: Value, node: gast.AST) -> Counted:
     return Counted(
-        lambda: cx.emit(node, len, [x]),
+        lambda: builtin_calls.length(cx, x, node),
         lambda i: subscripts.read(cx, x, ("value",), [i], node, item=True),
     )
 
@@ -165,11 +167,10 @@ def _for_each(cx: Context, node: Any, x: Operand, run: Run, bind: Bind) -> Steps
     over = counted(cx, inner if inner is not None else x, node.iter)
     if over.bounds is not None:
         bounds = [cx.value(b, node.iter) for b in over.bounds]
-        item: Callable[[Value], Operand] = lambda i: i
     else:
         size = cx.value(over.length(), node.iter)
         b = cx.here(node.iter)
-        bounds, item = [b.const(0), size, b.const(1)], over.item
+        bounds = [b.const(0), size, b.const(1)]
     steps = None if over.bounds is None else _few(cx, over.bounds, reverse)
     checkpoint = Checkpoint(cx) if steps is not None else None
     carry = Carry(cx, node, [node.target, *node.body])
@@ -180,7 +181,7 @@ def _for_each(cx: Context, node: Any, x: Operand, run: Run, bind: Bind) -> Steps
             cx.counters.add(i)
         heads = carry.heads()
         try:
-            bind(cx, node.target, item(i))
+            bind(cx, node.target, i if over.bounds is not None else over.item(i))
             yield run(cx, node.body)
         except NeedUnrolled as e:
             if e.counter is not i or steps is None or checkpoint is None:

@@ -15,29 +15,34 @@ from typing import Any
 
 import gast
 
-from adcompile.errors import InternalError, SignatureError
-from adcompile.frontend import attributes, builtin_calls, calls, expressions, loops, prune
+from adcompile.errors import InternalError, SignatureError, UnsupportedSyntax
+from adcompile.frontend import (
+    attributes,
+    builtin_calls,
+    calls,
+    expressions,
+    loops,
+    prune,
+    scoped,
+    subscripts,
+)
 from adcompile.frontend.branches import merge
 from adcompile.frontend.context import Context, NeedStatic, NeedUnrolled
 from adcompile.frontend.functions import Code, code_of
 from adcompile.frontend.operands import (
-    Closure,
     Known,
     Obj,
     Operand,
-    Poison,
-    Slicer,
-    Tup,
     is_bottom,
     is_rank0,
 )
 from adcompile.frontend.recursion import Module
-from adcompile.frontend.scopes import Frame
+from adcompile.frontend.scopes import Frame, Outside
 from adcompile.frontend.source import loc_of
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
-from adcompile.ir.core import MISSING, Block, Function, Op, Param, Value
-from adcompile.ir.types import Array, Opaque, Seq, Static, Tree, Type
+from adcompile.ir.core import MISSING, Block, Function, GlobalRef, Param, Value
+from adcompile.ir.types import UNDEFINED, Array, Seq, Static, Tree, Type, Undefined
 
 __all__ = ["NeedStatic", "lower_function"]
 
@@ -55,6 +60,9 @@ def lower_function(
     """
     function = _plain(fn)
     code = code_of(function)
+    receiver = fn.__self__ if isinstance(fn, types.MethodType) else MISSING
+    if receiver is not MISSING:
+        arg_types = [UNDEFINED, *arg_types]  # stands for `self`
     params, types_by_name = _signature(code, function, arg_types, kwarg_types)
     block = Block()
     builder = Builder(block, loc_of(code.node))
@@ -63,7 +71,10 @@ def lower_function(
     given: list[Param] = []
     for position, param in enumerate(params):
         t = types_by_name.get(param.name)
-        if t is None:
+        if isinstance(t, Undefined):
+            ref = GlobalRef(param.name, lambda: receiver, (id(receiver), param.name))
+            x = attributes.from_outside(cx, Outside(receiver, ref), code.node)
+        elif t is None:
             x = _default(cx, function, code, param)
         elif isinstance(t, Static):
             x = calls.default(cx, Known(t.value), code.node)
@@ -75,7 +86,14 @@ def lower_function(
             if isinstance(t, Array) and not t.rank:
                 cx.boxed.add(x)
         cx.store.set(frame.cell(param.name), x)
-    result = calls.body(cx, code.body)
+    try:
+        result = calls.body(cx, code.body)
+    except RecursionError as e:
+        raise UnsupportedSyntax(
+            "the calls or expressions of this function are nested too deeply",
+            cx.builder.loc,
+            "split long expressions over several statements",
+        ) from e
     if cx.dead:  # every path raises
         builder.return_(builder.undef())
     else:
@@ -203,7 +221,7 @@ def _annassign(cx: Context, node: gast.AnnAssign) -> None:
         assign(cx, node.target, expressions.evaluate(cx, node.value), mark)
 
 
-def bind_item(cx: Context, target: gast.AST, x: Operand) -> None:
+def bind_item(cx: Context, target: Any, x: Operand) -> None:
     """Assign the item of an iteration to the target of a loop."""
     if isinstance(x, Value) and isinstance(target, gast.Name) and x.owner is None:
         x.name = target.id  # the counter itself
@@ -275,7 +293,7 @@ def _items_at_run_time(
     """The items of an array, or of a list of unknown length: as many as there are targets."""
     held = cx.contents(x) if isinstance(x, Obj) else x
     array = isinstance(held, Value) and isinstance(held.type, Array | Seq)
-    if not array or (isinstance(held.type, Array) and not held.type.rank):
+    if not (isinstance(held, Value) and array) or getattr(held.type, "rank", 1) == 0:
         cx.mismatch("this cannot be unpacked: it is no sequence", target)
     size = held.type.shape[0] if isinstance(held.type, Array) else None
     if starred and not isinstance(size, int):
@@ -287,8 +305,6 @@ def _items_at_run_time(
         fits = cx.emit(target, expressions.COMPARE[gast.Eq], [length, Known(count)])
         message = cx.value(Known(f"{count} values expected to unpack"), target)
         cx.here(target).add(core.Assert, [cx.value(fits, target), message], ())
-    from adcompile.frontend import subscripts
-
     return [subscripts.subscript(cx, held, Known(i), target) for i in range(count)]
 
 
@@ -324,7 +340,7 @@ def _refuse_in_place(cx: Context, node: gast.AugAssign, x: Operand, name: str) -
         return
     sign = _SIGNS.get(type(node.op), "+")
     cx.unsupported(
-        f"`{name} {sign}= …` writes into {what}; writes into arrays and lists are not supported yet",
+        f"`{name} {sign}= …` writes into {what}; such writes are not supported yet",
         node,
         f"write `{name} = {name} {sign} …`",
     )
@@ -402,8 +418,6 @@ def _while(cx: Context, node: gast.While) -> Steps:
 
 
 def _with(cx: Context, node: gast.With) -> Steps:
-    from adcompile.frontend import scoped
-
     return scoped.with_(cx, node, run)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import gast
 
+from adcompile.frontend import calls, prune
 from adcompile.frontend.context import Checkpoint, Context, NeedStatic, materialise
 from adcompile.frontend.joins import Joiner, flatten, instantiate, slots_in
 from adcompile.frontend.operands import (
@@ -259,8 +260,6 @@ def _compile(cx: Context, fn: Closure, key: Hashable, templates: dict[str, Opera
 
 
 def _lower(cx: Context, fn: Closure, key: Hashable, entry: Entry) -> tuple[Context, Type]:
-    from adcompile.frontend import calls, prune
-
     block, params = Block(), []
     frame = Frame(fn.code, fn.parent, fn.function, (key,))
     inner = Context(Builder(block, loc_of(fn.code.node)), frame, cx.evaluate, cx.execute, cx.module)

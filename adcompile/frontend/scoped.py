@@ -8,16 +8,15 @@ from typing import Any
 import gast
 import numpy as np
 
-from adcompile.frontend import expressions
+from adcompile.frontend import builtin_calls, expressions
 from adcompile.frontend.branches import relevant, visible
 from adcompile.frontend.context import Context, materialise
 from adcompile.frontend.joins import Joiner, flatten, instantiate, slots_in
-from adcompile.frontend.operands import Obj, Slot
+from adcompile.frontend.operands import Slot
 from adcompile.frontend.scopes import Cell
 from adcompile.frontend.source import loc_of
 from adcompile.ir import core
 from adcompile.ir.core import Value
-from adcompile.ir.types import Opaque
 
 MANAGERS = (np.errstate,)
 
@@ -29,18 +28,14 @@ def with_(
     opened = []
     for item in node.items:
         manager = expressions.evaluate(cx, item.context_expr)
-        known = isinstance(manager, Value) and isinstance(manager.type, Opaque)
-        if (
-            not known
-            or not issubclass(manager.type.cls, MANAGERS)
-            or item.optional_vars is not None
-        ):
+        cls = builtin_calls.class_of(cx, manager) or object
+        if not issubclass(cls, MANAGERS) or item.optional_vars is not None:
             cx.unsupported(
                 "only `with np.errstate(…)` is supported",
                 item.context_expr,
                 "leave other context managers outside of the differentiated function",
             )
-        opened.append((manager, cx.enter()))
+        opened.append((cx.value(manager, node), cx.enter()))
     yield run(cx, node.body)
     for manager, outer in reversed(opened):
         _close(cx, node, manager, outer)
@@ -71,4 +66,4 @@ def _close(cx: Context, node: gast.With, manager: Value, outer: Any) -> None:
     cx.dead = arm.dead
 
 
-__all__ = ["MANAGERS", "Obj", "with_"]
+__all__ = ["MANAGERS", "with_"]

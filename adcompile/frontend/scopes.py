@@ -38,7 +38,7 @@ class Frame:
 
     code: Code
     parent: Frame | None
-    function: types.FunctionType | None  # whose closure and globals hold what is not local
+    function: Any  # the Python function whose closure and globals hold what is not local
     path: Hashable  # of call sites and unrolled iterations: the same when lowered again
     depth: int = 0
     cells: dict[str, Cell] = field(default_factory=dict)
@@ -62,7 +62,8 @@ class Frame:
 
     @property
     def root(self) -> types.FunctionType | None:
-        frame = self
+        """The function of a module that this frame's function stands in."""
+        frame: Frame = self
         while frame.function is None and frame.parent is not None:
             frame = frame.parent
         return frame.function

@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import gast
+import gast as _gast
 import numpy as np
 
 from adcompile.errors import SourceUnavailable, UnsupportedSyntax
@@ -32,7 +32,9 @@ from adcompile.ir.core import Loc, Stmt
 
 __all__ = ["Source", "at", "get_source", "loc_of", "stmt_of", "to_gast"]
 
-Node = TypeVar("Node", bound=gast.AST)
+Node = TypeVar("Node", bound=ast.AST)
+
+gast: Any = _gast  # its classes are made at run time, so that checkers know none of them
 
 
 @dataclass(eq=False, slots=True)
@@ -53,11 +55,14 @@ def get_source(fn: Callable[..., Any]) -> Source:
     does besides calling is part of the program. Raises SourceUnavailable.
     """
     inner: Any = fn
-    while isinstance(inner, types.MethodType | functools._lru_cache_wrapper):
-        inner = inner.__func__ if isinstance(inner, types.MethodType) else inner.__wrapped__
+    while isinstance(inner, _TRANSPARENT):
+        inner = getattr(inner, "__func__", None) or getattr(inner, "__wrapped__")  # noqa: B009
     if isinstance(inner, types.FunctionType):
         return _source_of(inner.__code__, inner.__code__.co_filename)
     raise SourceUnavailable(f"{_title(fn)} has no Python source", hint=_way_round(fn))
+
+
+_TRANSPARENT = (types.MethodType, staticmethod, classmethod, functools._lru_cache_wrapper)
 
 
 def loc_of(node: Any) -> Loc:
@@ -70,12 +75,12 @@ def loc_of(node: Any) -> Loc:
     return Loc(stmt, line, node.col_offset, *last)
 
 
-def stmt_of(node: gast.AST) -> Stmt:
+def stmt_of(node: Any) -> Stmt:
     """The statement that `node` belongs to: one object for each statement of the program."""
-    return node.stmt  # type: ignore[attr-defined]
+    return node.stmt
 
 
-def at(new: Node, old: gast.AST) -> Node:
+def at(new: Node, old: ast.AST) -> Node:
     """`new`, said to stand where `old` does (for synthesised nodes; not its children)."""
     for name in ("lineno", "col_offset", "end_lineno", "end_col_offset", "header_end", "stmt"):
         if hasattr(old, name):
@@ -89,7 +94,7 @@ def at(new: Node, old: gast.AST) -> Node:
 @functools.lru_cache(maxsize=1024)
 def _source_of(code: types.CodeType, file: str) -> Source:
     name = code.co_name
-    lines = linecache.getlines(file)
+    lines = [] if file in ("<string>", "<stdin>") else linecache.getlines(file)
     if not lines:
         raise SourceUnavailable(
             f"the source of {_called(name)} cannot be read: there is no file {file!r}",
@@ -290,11 +295,11 @@ def _same_const(a: object, b: object) -> bool:
 # --- ast to gast --------------------------------------------------------------------------------
 
 
-def to_gast(root: ast.AST, file: str, lines: list[str], function: str) -> gast.AST:
+def to_gast(root: ast.AST, file: str, lines: list[str], function: str) -> Any:
     """What `gast.ast_to_gast` makes of `root`, without recursion, each node with its `stmt`."""
     wide = {n for n, text in enumerate(lines, 1) if not text.isascii()}
     outer = Stmt(file, root.lineno, statement_text(root, lines), function)  # type: ignore[attr-defined]
-    found: list[gast.AST] = []
+    found: list[Any] = []
     stack: list[tuple[ast.AST, Stmt, list[Any] | dict[str, Any], Any]] = [(root, outer, found, 0)]
     found.append(root)
     while stack:

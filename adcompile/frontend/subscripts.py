@@ -1,4 +1,4 @@
-"""Reading `x[...]`: items of containers of known layout, elements and slices of arrays and lists."""
+"""Reading `x[...]`: items of containers, elements and slices of arrays and lists."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from adcompile.frontend.operands import (
     is_seq,
     is_tree,
 )
-from adcompile.ir.core import MISSING, Entry, Slice, Value
+from adcompile.ir.core import MISSING, Slice, Spec, Value
 from adcompile.ir.types import Array, Opaque, Seq, Static, Tree, TypeClash, describe, join
 
 
@@ -105,7 +105,7 @@ def subscript(cx: Context, x: Operand, index: Operand, node: gast.AST) -> Operan
 def read(
     cx: Context,
     x: Value,
-    spec: tuple[Entry, ...],
+    spec: Spec,
     operands: list[Value],
     node: gast.AST,
     item: bool = False,
@@ -126,7 +126,7 @@ def read(
     return made
 
 
-def entries(cx: Context, index: Operand, node: gast.AST) -> tuple[tuple[Entry, ...], list[Value]]:
+def entries(cx: Context, index: Operand, node: gast.AST) -> tuple[Spec, list[Value]]:
     """An index as the entries of a spec and their values."""
     tup = None
     if isinstance(index, Tup) or (is_tree(index) and isinstance(index, Value)):
@@ -136,7 +136,7 @@ def entries(cx: Context, index: Operand, node: gast.AST) -> tuple[tuple[Entry, .
     parts = list(tup.items) if tup is not None else [index]
     if tup is None and isinstance(index, Known) and isinstance(index.value, tuple):
         parts = [Known(v) for v in index.value]
-    spec: list[Entry] = []
+    spec: list[Any] = []
     operands: list[Value] = []
     for part in parts:
         known = literal_entry(part)

@@ -1,4 +1,4 @@
-"""Patterns of arithmetic: constants, signs, scalar factors, like terms.
+"""Patterns of products, quotients and powers: constants, signs, scalar factors.
 
 The normal form of a product puts a constant first, then scalars, then arrays, so that one product
 of an array remains; signs move outward until a sum takes them in. Rounding may change as it would
@@ -7,18 +7,15 @@ by hand; what is NaN or infinite stays so (`x * 0` is not folded).
 
 from __future__ import annotations
 
+import math
 import operator
-from collections import Counter
 from fractions import Fraction
 from typing import Any
 
-import numpy as np
-
 from adcompile.ir import core
 from adcompile.ir.core import Value
-from adcompile.ir.types import Array, Scalar, scalar_kind
+from adcompile.ir.types import Scalar, scalar_kind
 from adcompile.passes.patterns import (
-    ADD,
     DIV,
     MATMUL,
     MUL,
@@ -28,14 +25,11 @@ from adcompile.passes.patterns import (
     Match,
     is_array,
     is_number,
-    is_plain,
     is_scalar,
     number,
     pattern,
     tidy,
 )
-
-_MOST_FACTORS = 8  # of products that are compared as like terms
 
 # --- constants ----------------------------------------------------------------------------------
 
@@ -104,7 +98,7 @@ def merge_constants(m: Match, op: core.Call) -> Value | None:
         p, q = inner
         if (r := number(p)) is not None and tidy(c * r, c, r):
             return m.call(operator.truediv, m.number(c * r, q), q)
-        if (r := _exact(c, number(q))) is not None:
+        if (r := exact_quotient(c, number(q))) is not None:
             return m.call(operator.mul, m.number(r, p), p)
     return None
 
@@ -115,7 +109,7 @@ def _scaled(m: Match, c1: Any, c2: Any, x: Value) -> Value | None:
     return m.call(operator.mul, m.number(c1 * c2, x), x)
 
 
-def _exact(c1: Any, c2: Any) -> float | None:
+def exact_quotient(c1: Any, c2: Any) -> float | None:
     """c1 / c2 where that is a number without rounding."""
     if c2 is None or c2 == 0:
         return None
@@ -131,7 +125,10 @@ def scalars_together(m: Match, op: core.Call) -> Value | None:
     if not inner or not is_scalar(s1) or not is_array(y):
         return None
     s2, x = inner
-    return m.call(operator.mul, m.call(operator.mul, s1, s2), x) if is_scalar(s2) else None
+    known = number(s1), number(s2)
+    if not is_scalar(s2) or (None not in known and not math.isfinite(known[0] * known[1])):
+        return None
+    return m.call(operator.mul, m.call(operator.mul, s1, s2), x)
 
 
 @pattern(*MUL)
@@ -189,7 +186,7 @@ def quotient(m: Match, op: core.Call) -> Value | None:
         return x
     inner = m.only(x, MUL) if number(y) is not None else None
     if inner and (c := number(inner[0])) is not None:
-        r = _exact(c, number(y))
+        r = exact_quotient(c, number(y))
         return None if r is None else m.call(operator.mul, m.number(r, inner[1]), inner[1])
     return None
 
@@ -210,17 +207,18 @@ def power(m: Match, op: core.Call) -> Value | None:
 # --- signs --------------------------------------------------------------------------------------
 
 
-def negated(m: Match, v: Value) -> Value | None:
+def negated(m: Match, v: Value, depth: int = 3) -> Value | None:
     """-v, where that costs less than v: v is a negation, or starts with one."""
     if inner := m.parts(v, NEG):
         return inner[0]
-    for names in (MUL, DIV, MATMUL):
+    for names in (MUL, DIV, MATMUL) if depth else ():
         if inner := m.only(v, names):
             p, q = inner
             c = number(p)
-            opposite = negated_constant(m, p) if c is not None and c < 0 else None
-            if opposite is None and (inside := m.only(p, NEG)):
-                opposite = inside[0]
+            if c is None:
+                opposite = negated(m, p, depth - 1) if m.alone(p) else None
+            else:
+                opposite = negated_constant(m, p) if c < 0 else None
             if opposite is not None:
                 return m.call(names[0], opposite, q)
     return None
@@ -246,198 +244,3 @@ def negation(m: Match, op: core.Call) -> Value | None:
             if is_scalar(p) and is_array(q):
                 return m.call(names[0], m.call(operator.neg, p), q)
     return None
-
-
-# --- sums ---------------------------------------------------------------------------------------
-
-_ZEROS = ("zeros", "zeros_like")
-
-
-def is_zero(v: Value) -> bool:
-    """Whether `v` is zero, as a number or as an array of zeros."""
-    op = v.owner
-    if isinstance(op, core.Call):
-        return getattr(op.fn, "__name__", "") in _ZEROS
-    return is_number(v, 0)
-
-
-@pattern(*ADD)
-def plus_zero(m: Match, op: core.Call) -> Value | None:
-    """x + 0, 0 + x → x"""
-    x, y = op.operands
-    return y if is_zero(x) else x if is_zero(y) else None
-
-
-@pattern(*SUB)
-def minus_zero(m: Match, op: core.Call) -> Value | None:
-    """x - 0 → x; 0 - x → -x"""
-    x, y = op.operands
-    return x if is_zero(y) else m.call(operator.neg, y) if is_zero(x) else None
-
-
-@pattern(*ADD)
-def plus_negative(m: Match, op: core.Call) -> Value | None:
-    """a + (-b) → a - b; (-a) + b → b - a"""
-    x, y = op.operands
-    if (other := negated(m, y)) is not None:
-        return m.call(operator.sub, x, other)
-    if (other := negated(m, x)) is not None:
-        return m.call(operator.sub, y, other)
-    return None
-
-
-@pattern(*SUB)
-def minus_negative(m: Match, op: core.Call) -> Value | None:
-    """a - (-b) → a + b"""
-    x, y = op.operands
-    other = negated(m, y)
-    return None if other is None else m.call(operator.add, x, other)
-
-
-@pattern(*ADD, *SUB)
-def offsets(m: Match, op: core.Call) -> Value | None:
-    """(i + c1) + c2 → i + (c1 + c2) for Python integers, which are exact"""
-    x, y = op.operands
-    if type(c := number(y)) is not int or op.result.type != Scalar("int"):
-        return None
-    for names, sign in ((ADD, 1), (SUB, -1)):
-        inner = m.only(x, names)
-        if inner and type(number(inner[1])) is int:
-            total = sign * number(inner[1]) + (c if op.fn in ADD else -c)
-            fn = operator.add if total >= 0 else operator.sub
-            return m.call(fn, inner[0], abs(total))
-    return None
-
-
-@pattern(*ADD, *SUB)
-def like_terms(m: Match, op: core.Call) -> Value | None:
-    """c1 * x + c2 * x → (c1 + c2) * x; x + x → 2 * x; also (u + c1 * x) + c2 * x"""
-    if not isinstance(op.result.type, Array | Scalar):
-        return None
-    x, y = op.operands
-    plus = op.fn in ADD
-    if (both := _combined(m, x, y, plus)) is not None:
-        return both
-    inner = m.only(x, ADD) or []
-    for k, u in enumerate(inner):
-        if (both := _combined(m, u, y, plus)) is not None:
-            pair = (inner[0], both) if k == 1 else (both, inner[1])
-            return m.call(operator.add, *pair)
-    return None
-
-
-def _combined(m: Match, x: Value, y: Value, plus: bool) -> Value | None:
-    (c1, u), (c2, v) = _term(x), _term(y)
-    k1 = k2 = 1
-    if u is not v:
-        if not (_product(u) and _product(v)):
-            return None
-        (k1, factors), (k2, others) = _factors(u), _factors(v)
-        if factors != others:
-            return None
-    c = c1 * k1 + (c2 * k2 if plus else -c2 * k2)
-    if c == 0 or core.constant(u) is not core.MISSING:
-        return None
-    for k, base in ((k1, u), (k2, v)):
-        r = c if k == 1 else _exact(c, k)
-        if r is not None and tidy(r, c1, c2, k1, k2):
-            return base if r == 1 else m.call(operator.mul, m.number(r, base), base)
-    return None
-
-
-def _product(v: Value) -> list[Value] | None:
-    """What `v` is the product of, whoever else reads it."""
-    op = v.owner
-    return op.operands if isinstance(op, core.Call) and op.fn in MUL and is_plain(op) else None
-
-
-def _term(v: Value) -> tuple[Any, Value]:
-    """`v` as a constant times a value."""
-    c: Any = 1
-    for _ in range(_MOST_FACTORS):
-        op = v.owner
-        if pair := _product(v):
-            k = next((k for k in (0, 1) if number(pair[k]) is not None), None)
-            if k is None:
-                break
-            c, v = c * number(pair[k]), pair[1 - k]
-        elif isinstance(op, core.Call) and op.fn in NEG and is_plain(op):
-            c, v = -c, op.operands[0]
-        else:
-            break
-    return c, v
-
-
-def _factors(v: Value) -> tuple[Any, Counter[Value]]:
-    """The constant and the values that `v` is a product of."""
-    c: Any = 1
-    found: Counter[Value] = Counter()
-    work = [v]
-    taken_apart = 0
-    while work:
-        v = work.pop()
-        if number(v) is not None:
-            c = c * number(v)
-        elif taken_apart < _MOST_FACTORS and (pair := _product(v)):
-            taken_apart += 1
-            work.extend(pair)
-        else:
-            found[v] += 1
-    return c, found
-
-
-@pattern(*ADD)
-def common_factor(m: Match, op: core.Call) -> Value | None:
-    """a * x + b * x → (a + b) * x for an array x: two products become one"""
-    left, right = (m.only(v, MUL) for v in op.operands)
-    if not left or not right:
-        return None
-    for k, x in enumerate(left):
-        for j, other in enumerate(right):
-            a, b = left[1 - k], right[1 - j]
-            if x is other and is_array(x) and _worth_adding(op, a, b):
-                return m.call(operator.mul, m.call(operator.add, a, b), x)
-    return None
-
-
-def _worth_adding(op: core.Call, a: Value, b: Value) -> bool:
-    if is_scalar(a) and is_scalar(b):
-        return True
-    # Contributions of different statements stay apart: each has its own line.
-    one_stmt = len({v.owner.loc.stmt for v in op.operands}) == 1  # type: ignore[union-attr]
-    return one_stmt and a.type == b.type == op.result.type
-
-
-# --- truth --------------------------------------------------------------------------------------
-
-
-@pattern(operator.and_, operator.or_)
-def truth(m: Match, op: core.Call) -> Value | None:
-    """True & b → b; False | b → b; and the other way round"""
-    if op.result.type != Scalar("bool"):
-        return None
-    neutral = op.fn is operator.and_
-    x, y = op.operands
-    for c, other in ((core.constant(x), y), (core.constant(y), x)):
-        if isinstance(c, bool):
-            return other if c is neutral else m.builder.const(c)
-    return None
-
-
-@pattern(operator.not_)
-def twice_not(m: Match, op: core.Call) -> Value | None:
-    """not not b → b for a bool"""
-    inner = m.parts(op.operands[0], (operator.not_,))
-    return inner[0] if inner and inner[0].type == Scalar("bool") else None
-
-
-@pattern(np.where)
-def where(m: Match, op: core.Call) -> Value | None:
-    """np.where(True, a, b) → a; np.where(c, a, a) → a"""
-    if len(op.args) != 3:
-        return None
-    c, a, b = op.args
-    known = core.constant(c)
-    if a is b:
-        return a
-    return (a if known else b) if isinstance(known, bool) else None

@@ -61,6 +61,7 @@ class _Search:
         self.fn = fn
         self.queries = queries
         self.live = Liveness(fn, queries)
+        self.live.demand(fn.block.params)  # they are there in any case
         self.known: dict[_Key, Any] = {}  # the latest live value in scope for each key
         self.visible: set[Value] = set()
         self.rename = Renaming()

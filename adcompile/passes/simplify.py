@@ -1,10 +1,10 @@
 """Algebraic simplification of what differentiation made (order ≥ 1); the user's text stays.
 
 A peephole optimiser over SSA: ops are visited in program order, so their operands are simplified
-already, and the first pattern of the table (`patterns`, filled by `algebra` and `containers`) that
-applies replaces the op; what it makes is visited next. A replacement must have the type of what it
-replaces. The pass is repeated until nothing changes (a pattern may wait for another use to vanish);
-each round is linear.
+already, and the first pattern of the table (see `patterns`; filled by `algebra`, `sums` and
+`containers`) that applies replaces the op; what it makes is visited next. A replacement must have
+the type of what it replaces. The pass is repeated until nothing changes (a pattern may wait for
+another use to vanish); each round is linear.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import Block, Function, Op, Value
 from adcompile.ir.types import Array, Dim, Undefined
-from adcompile.passes import algebra, containers  # noqa: F401  (they fill the table)
+from adcompile.passes import algebra, containers, sums  # noqa: F401  (they fill the table)
 from adcompile.passes.patterns import TABLE, Match, Pattern
 from adcompile.passes.rename import Renaming
 from adcompile.passes.structure import STRUCTURED, is_pure

@@ -14,10 +14,10 @@ from adcompile.ir import core
 from adcompile.ir.clone import clone_block
 from adcompile.ir.core import Block, Function, Op, Value
 from adcompile.ir.types import Array, Scalar
-from adcompile.passes.algebra import is_zero
 from adcompile.passes.line import Line
 from adcompile.passes.patterns import ADD, SUB, is_plain
 from adcompile.passes.structure import is_pure
+from adcompile.passes.sums import is_zero
 
 
 def run(fn: Function) -> None:

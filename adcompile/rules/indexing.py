@@ -43,5 +43,12 @@ def _(d_arr, y, arr, indices, axis=-1):
     return d_arr[tuple(at)]
 
 
+@tangent(np.sort)
+def _(d_a, y, a, axis=-1):
+    if axis is None:
+        return np.ravel(d_a)[np.argsort(np.ravel(a))]
+    return np.take_along_axis(d_a, np.argsort(a, axis), axis)
+
+
 zero(np.take, arg=1)
 zero(np.take_along_axis, arg=1)

@@ -80,6 +80,12 @@ def _(d_y, a, axis=None, dtype=None, out=None):
     return np.flip(np.cumsum(np.flip(d_y, axis), axis), axis)
 
 
+@linear(np.cumulative_sum)
+def _(d_y, x, *, axis=None, dtype=None, out=None):
+    k = -1 if axis is None else axis
+    return np.flip(np.cumsum(np.flip(d_y, k), k), k)
+
+
 @tangent(np.var)
 def _(d_a, y, a, axis=None, dtype=None, out=None, ddof=0, keepdims=False):
     return total(centred(a, axis) * d_a, axis, keepdims) * (2 / (count(a, axis) - ddof))
@@ -147,13 +153,16 @@ def _(d_a, y, a, axis=None, dtype=None, out=None, keepdims=False):
 
 @tangent(np.cumprod)
 def _(d_a, y, a, axis=None, dtype=None, out=None):
-    """Up to the first zero by quotients; from there on only that zero's own tangent counts."""
+    """Up to the first zero by quotients; from there on only that zero's own tangent counts.
+
+    (A second derivative with respect to two zeros of one row comes out as zero.)
+    """
     if axis is None:
         a, d_a, axis = np.ravel(a), np.ravel(d_a), 0
     is_zero = a == 0
     first = is_zero & (np.cumsum(is_zero, axis) == 1)
     by_quotients = y * np.cumsum(np.where(is_zero, 0, d_a) / (a + is_zero), axis)
-    return by_quotients + np.cumprod(a + first, axis) * np.cumsum(d_a * first, axis)
+    return by_quotients + np.cumprod(np.where(first, 1, a), axis) * np.cumsum(d_a * first, axis)
 
 
 # --- norms: 0 at 0 ------------------------------------------------------------------------------

@@ -198,9 +198,8 @@ def name_of(fn: Function) -> str:
     """How users write `fn`: `np.linalg.inv`, `math.exp`."""
     name = getattr(fn, "__qualname__", None) or fn.__name__
     special = sys.modules.get("scipy.special")
-    module = (
-        "scipy.special" if getattr(special, name, None) is fn else getattr(fn, "__module__", None)
-    )
+    ours = special is not None and getattr(special, name, None) is fn
+    module = "scipy.special" if ours else getattr(fn, "__module__", None) or "numpy"
     if module == "builtins":
         return name
     parts = module.split(".")

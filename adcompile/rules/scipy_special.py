@@ -55,8 +55,8 @@ def _(d_x, y, n, x):
 
 
 @tangent(special.zeta, arg=1)
-def _(d_x, y, s, x):
-    return -s * special.zeta(s + 1, x) * d_x
+def _(d_q, y, x, q):
+    return -x * special.zeta(x + 1, q) * d_q
 
 
 elementwise(
@@ -80,6 +80,31 @@ elementwise(special.j0, lambda y, x: -special.j1(x))
 elementwise(special.y0, lambda y, x: -special.y1(x))
 elementwise(special.i0, lambda y, x: special.i1(x))
 elementwise(special.k0, lambda y, x: -special.k1(x))
+elementwise(special.j1, lambda y, x: 0.5 * (special.j0(x) - special.jv(2, x)))
+elementwise(special.y1, lambda y, x: 0.5 * (special.y0(x) - special.yv(2, x)))
+elementwise(special.i1, lambda y, x: 0.5 * (special.i0(x) + special.iv(2, x)))
+elementwise(special.k1, lambda y, x: -0.5 * (special.k0(x) + special.kv(2, x)))
+
+
+@tangent(special.jv, arg=1)
+def _(d_z, y, v, z):
+    return 0.5 * (special.jv(v - 1, z) - special.jv(v + 1, z)) * d_z
+
+
+@tangent(special.yv, arg=1)
+def _(d_z, y, v, z):
+    return 0.5 * (special.yv(v - 1, z) - special.yv(v + 1, z)) * d_z
+
+
+@tangent(special.iv, arg=1)
+def _(d_z, y, v, z):
+    return 0.5 * (special.iv(v - 1, z) + special.iv(v + 1, z)) * d_z
+
+
+@tangent(special.kv, arg=1)
+def _(d_z, y, v, z):
+    return -0.5 * (special.kv(v - 1, z) + special.kv(v + 1, z)) * d_z
+
 
 # --- reductions ---------------------------------------------------------------------------------
 

@@ -34,6 +34,16 @@ def _(d_y, a, axis):
     return like(d_y, a)
 
 
+@linear(np.atleast_1d, rearranges=True)
+def _(d_y, a):
+    return like(d_y, a)
+
+
+@linear(np.atleast_2d, rearranges=True)
+def _(d_y, a):
+    return like(d_y, a)
+
+
 @linear(np.copy, rearranges=True)
 def _(d_y, a, order="K", subok=False):
     return d_y
@@ -236,12 +246,27 @@ def _(d_y, a, offset=0, axis1=0, axis2=1, dtype=None, out=None):
     return on_diagonal(d_y, a, offset, axis1, axis2)
 
 
-@linear(np.diagonal)
-def _(d_y, a, offset=0, axis1=0, axis2=1):
+def along_diagonal(d_y, a, offset, axis1, axis2):
+    """Like `on_diagonal`, with `d_y` along the diagonal."""
     missing = a.shape[axis1 if offset >= 0 else axis2] - d_y.shape[-1]
     filled = np.pad(d_y, [(0, 0)] * (a.ndim - 2) + [(0, missing)])
     along = filled[..., :, None] if offset >= 0 else filled[..., None, :]
     return on_diagonal(along, a, offset, axis1, axis2)
+
+
+@linear(np.diagonal)
+def _(d_y, a, offset=0, axis1=0, axis2=1):
+    return along_diagonal(d_y, a, offset, axis1, axis2)
+
+
+@linear(np.linalg.trace)
+def _(d_y, x, *, offset=0, dtype=None):
+    return on_diagonal(d_y if x.ndim == 2 else d_y[..., None, None], x, offset, -2, -1)
+
+
+@linear(np.linalg.diagonal)
+def _(d_y, x, *, offset=0):
+    return along_diagonal(d_y, x, offset, -2, -1)
 
 
 @linear(np.diag)

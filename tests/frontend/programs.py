@@ -44,7 +44,8 @@ class Writer:
                 op = self.pick("+", "-", "*")
                 return f"({self.scalar(deep - 1)} {op} {self.scalar(deep - 1)})"
             case 6:
-                return f"{self.pick(*ARRAYS)}[{self.pick('0', '-1', *(f'{c} % 3' for c in self.counters))}]"
+                at = self.pick("0", "-1", *(f"{c} % 3" for c in self.counters))
+                return f"{self.pick(*ARRAYS)}[{at}]"
             case 7:
                 return f"math.tanh({self.scalar(deep - 1)})"
             case 8:

@@ -276,7 +276,7 @@ def test_size_and_time_are_linear_and_nothing_recurses(head, piece):
     small, _ = build(1000)
     large, seconds = build(5000)
     assert large <= 5.2 * small
-    assert seconds < 2
+    assert seconds < 5
 
 
 def test_a_long_elif_chain():

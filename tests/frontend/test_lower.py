@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from tests.frontend.lowered import agree, lower
 
 from adcompile.frontend.lower import NeedStatic, lower_function
 from adcompile.ir import core, interpreter
+from adcompile.ir.printer import to_text
 from adcompile.ir.types import FLOAT, Array, Static
+from tests.frontend.lowered import agree, lower
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(3, 4))
@@ -121,7 +123,7 @@ def builtins_(n, x):
     [
         (operators, (X, V)),
         (integers, (7, 3)),
-        (integers, (True, 2)),
+        (integers, (-7, 3)),
         (comparisons, (2.0, 3.0)),
         (comparisons, (3.5, 1.0)),
         (booleans, (2.0, 0.0)),
@@ -728,3 +730,172 @@ def test_static_recursion():
         return nest(np.expand_dims(x, 0), n - 1)
 
     agree(lambda x: nest(x, 3), V)
+
+
+# --- harder programs ----------------------------------------------------------------------------
+
+
+def shrinking(x, n):
+    y = x
+    for i in range(n):
+        x = x[1:]
+        y = np.concatenate([x, y])
+    return x, y, x.sum() + y.sum()
+
+
+def appended_elsewhere(x, n):
+    xs = []
+
+    def put(v):
+        xs.append(v)
+
+    def grow(ys, v):
+        ys.append(v)
+        return len(ys)
+
+    for i in range(n):
+        put(x * i)
+        grow(xs, x + i)
+    k = grow(xs, x)
+    return xs, k
+
+
+def nested_unrolled(ws, x, n):
+    for w in ws:
+        s = 0
+        for i in range(n):
+            for j in range(i):
+                s = s + w * j
+        x = x + s
+    return x
+
+
+def by_counter(x, layers):
+    s = 0.0
+    for axis in range(x.ndim):
+        s = s + np.sum(x, axis=axis).max()
+    for i in range(len(layers) - 1):
+        s = s + layers[i].sum() * layers[i + 1].sum()
+    return s
+
+
+def flags(x):
+    found = False
+    best = None
+    i = 0
+    while not found and i < len(x):
+        if x[i] > 0.5:
+            found = True
+        i += 1
+    if best is None:
+        best = x[0]
+    return found, i, best
+
+
+def dict_items(params, x):
+    for name, (w, b) in params.items():
+        x = x @ w + b
+        if name != "last":
+            x = np.tanh(x)
+    return x
+
+
+def list_of_pairs(x, n):
+    pairs = []
+    for i in range(n):
+        pairs.append((x * i, i))
+    s = x * 0
+    for a, k in pairs:
+        s = s + a * k
+    first, *_ = pairs[0], 1
+    return s, first[0], pairs[-1][1]
+
+
+def nothing(x):
+    for i in range(3):
+        pass
+    if x > 0:
+        pass
+
+
+def carried_none(x, n):
+    h = None
+    for i in range(n):
+        if h is not None:
+            x = x + 1
+    return x, h
+
+
+@pytest.mark.parametrize(
+    "f, args",
+    [
+        (shrinking, (V, 2)),
+        (shrinking, (V, 0)),
+        (appended_elsewhere, (V, 2)),
+        (nested_unrolled, ((1, 2.0, 3.0), 1.0, 3)),
+        (nested_unrolled, ((3.0, 2.0, 1), 1, 3)),
+        (by_counter, (X, [V, X, V])),
+        (flags, (V,)),
+        (dict_items, ({"first": (np.eye(4), V), "last": (np.ones((4, 2)), 0.5)}, V)),
+        (list_of_pairs, (V, 3)),
+        (nothing, (1.0,)),
+        (carried_none, (1.0, 2)),
+        (Layer(np.eye(4), 2.0).apply, (V,)),
+    ],
+)
+def test_harder_programs(f, args):
+    agree(f, *args)
+
+
+def test_text():
+    def f(xs, h, n):
+        total = 0.0
+        for x in xs:
+            if x < 0.0:
+                continue
+            h = np.tanh(h + x)
+            total += h.sum()
+        return total * n, (h, None)
+
+    text = to_text(agree(f, W, V, 2.0))
+    assert re.sub("  // line .*", "", text).strip() == TEXT.strip()
+
+
+TEXT = """
+func @f(%xs: float64[n0], %h: float64[n1], %n: float) {
+  %total = 0.0 : float
+  %0 = len(%xs) : int
+  %h_1, %total_1 = for %1 in range(0, %0, 1) carry (%h_2 = %h, %total_2 = %total) : float64[n1], float64[] {
+    %x = %xs[%1] {item} : float64[]
+    %2 = %x < 0.0 : bool[]
+    %h_3, %total_3 = if %2 : float64[n1], float64[] {
+      yield %h_2, %total_2
+    } else {
+      %3 = %h_2 + %x : float64[n1]
+      %h_4 = np.tanh(%3) : float64[n1]
+      %4 = %h_4.sum() : float64[]
+      %total_4 = %total_2 + %4 : float64[]
+      yield %h_4, %total_4
+    }
+    yield %h_3, %total_3
+  }
+  %5 = %total_1 * %n : float64[]
+  %6 = tuple(%h_1, None) : tuple(float64[n1], static(None))
+  %7 = tuple(%5, %6) : tuple(float64[], tuple(float64[n1], static(None)))
+  return %7
+}
+"""  # noqa: E501
+
+
+def test_constants_are_kept_as_written():
+    def f(x):
+        n = 3
+        return x * (2 * 3) + n * 1.5
+
+    calls = ops(agree(f, 1.0), core.Call)
+    assert len(calls) == 4
+
+
+def test_one_source_many_closures():
+    fns = [make_adder(k) for k in (1.0, 2.0)]
+    assert [interpreter.run(lower(f, 1.0), 1.0) for f in fns] == [2.0, 3.0]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from adcompile.ir import core
-from adcompile.ir.core import Block, GlobalRef, Slice, Value
+from adcompile.ir.core import Block, GlobalRef, Slice
 from adcompile.ir.interpreter import UNDEF, run
 from adcompile.ir.types import BOOL, FLOAT, INT, NONE, Opaque, Seq, Tree
 from tests.passes.programs import ADD, MATRIX, MUL, VECTOR, arm, for_, if_, make, while_

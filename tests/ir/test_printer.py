@@ -1,4 +1,4 @@
-"""The text of the IR: one golden text that has everything in it, and how names and sizes come out."""
+"""The text of the IR: one golden text with everything in it; how names and sizes come out."""
 
 from __future__ import annotations
 

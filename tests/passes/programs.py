@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import operator
 import textwrap
 from collections.abc import Callable, Sequence
@@ -15,7 +16,7 @@ from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import Block, Function, Loc, Param, Stmt, Value
 from adcompile.ir.interpreter import run
-from adcompile.ir.printer import to_text
+from adcompile.ir.printer import constant_text, to_text
 from adcompile.ir.types import BOOL, FLOAT, INT, Array, Dim, Opaque, Scalar, Seq, Type
 from adcompile.ir.verifier import verify
 
@@ -267,7 +268,9 @@ class Random:
         return [cond, *if_(b, cond, side, side)]
 
     def loop(self, b: Builder) -> list[Value]:
-        inits = [self.pick(self.choose([FLOAT, VECTOR])) for _ in range(self.draw(st.integers(0, 3)))]
+        inits = [
+            self.pick(self.choose([FLOAT, VECTOR])) for _ in range(self.draw(st.integers(0, 3)))
+        ]
         stops = self.draw(st.booleans())
 
         def body(c: Builder, i: Value, *carried: Value) -> list[Value]:
@@ -347,18 +350,25 @@ def body_text(fn: Function) -> str:
 def golden(fn: Function, text: str) -> None:
     """Compare with an indented text; the function must be well-formed."""
     verify(fn)
-    assert body_text(fn) == textwrap.dedent(text).strip("\n").rstrip()
+    got, want = body_text(fn), textwrap.dedent(text).strip("\n").rstrip()
+    assert got == want, "\n".join(difflib.ndiff(want.splitlines(), got.splitlines()))
 
 
 def result_text(fn: Function) -> str:
     """What `fn` returns, as one expression of its parameters; for straight-line functions."""
     texts: dict[Value, str] = {p: p.name or "?" for p in fn.block.params}
+    nested = dict(texts)
     for op in fn.block.ops[:-1]:
-        alone = Block([], [op])
-        line = to_text(Function("f", alone, []))
-        right = line.splitlines()[1].partition(" = ")[2].split("  // ")[0].rpartition(" : ")[0]
-        for k, v in enumerate(op.operands):
-            right = right.replace("%?", texts[v], 1)
+        if isinstance(op, core.Const):
+            text = constant_text(op.value)
+            nested[op.result] = text
+        else:
+            line = to_text(Function("f", Block([], [op]), [])).splitlines()[1]
+            text = line.partition(" = ")[2].split("  // ")[0].rpartition(" : ")[0]
+            for v in op.operands:
+                if not isinstance(v.owner, core.Const) or v.name:
+                    text = text.replace("%?", nested[v], 1)
         for r in op.results:
-            texts[r] = right if isinstance(op, core.Const) else f"({right})"
-    return ", ".join(texts[v].removeprefix("(").removesuffix(")") for v in fn.returns)
+            texts[r] = text
+            nested.setdefault(r, f"({text})")
+    return ", ".join(texts[v] for v in fn.returns)

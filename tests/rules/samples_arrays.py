@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.rules.harness import N, S, Sample
+from tests.rules.harness import N, S, Sample, distinct
 
 CASES: dict[Any, list[Sample]] = {
     # shapes
@@ -118,6 +118,16 @@ CASES: dict[Any, list[Sample]] = {
         S(N(4, 2), -1),
         S(N(4, 2)),
         S(N(2, 4), k=-1),
+    ],
+    np.linalg.trace: [S(N(3, 3)), S(N(2, 3, 4)), S(N(2, 3), offset=1)],
+    np.linalg.diagonal: [S(N(3, 3)), S(N(2, 3, 4)), S(N(3, 2), offset=-1)],
+    np.atleast_1d: [S(0.7), S(N(2, 3))],
+    np.atleast_2d: [S(0.7), S(N(3)), S(N(2, 3))],
+    np.sort: [
+        S(distinct(4)),
+        S(distinct(2, 3)),
+        S(distinct(2, 3), axis=0),
+        S(distinct(2, 3), None),
     ],
     # joins
     np.concatenate: [

@@ -86,6 +86,10 @@ UNARY: dict[Any, Any] = {
     special.y0: P,
     special.i0: P,
     special.k0: P,
+    special.j1: P,
+    special.y1: P,
+    special.i1: P,
+    special.k1: P,
 }
 
 BINARY: dict[Any, Any] = {
@@ -146,6 +150,8 @@ CASES[np.power] += [
     S(0.7, 2),
 ]
 CASES[np.ldexp] = [S(N(3), 2), S(N(2, 3), np.array([1, -1, 0])), S(0.7, 3), S(N(0), 1)]
+for _bessel in (special.jv, special.yv, special.iv, special.kv):
+    CASES[_bessel] = [S(1, P(3)), S(2, P(2, 3)), S(1, 0.7)]
 CASES[special.polygamma] = [S(1, P(3)), S(2, P(2, 3)), S(1, 0.7)]
 CASES[special.zeta] = [S(2, P(3)), S(3, P(2, 3)), S(2, 0.7)]
 CASES[np.clip] = [

@@ -63,6 +63,7 @@ CASES: dict[Any, list[Sample]] = {
         S(N(0)),
         S(N(2, 3, 2), 1),
     ],
+    np.cumulative_sum: [S(N(4)), S(N(2, 3), axis=0), S(N(2, 3), axis=-1)],
     np.cumprod: [
         *[S(P(4)), S(P(2, 3)), S(P(2, 3), axis=0), S(P(2, 3), axis=-1), S(P(0)), S(P(2, 3, 2), 1)],
         *[S(with_zeros(4)), S(with_zeros(2, 3), axis=1), S(np.array([1.5, 0.0, 2.0, 0.0, 3.0]))],

@@ -31,6 +31,7 @@ from tests.rules.harness import (
     inner,
     is_float,
     leaves,
+    moved,
 )
 from tests.rules.samples import ALL
 
@@ -156,3 +157,31 @@ def test_reverse(fn: Any, sample: Sample, dtype: Any) -> None:
         check_like(grad, inputs[k])
         if dtype is np.float64:
             assert abs(inner(grad, v) - dot) <= 1e-11 * (1 + abs(dot))
+
+
+@pytest.mark.parametrize(("fn", "sample"), ALL, ids=IDS)
+def test_second_order(fn: Any, sample: Sample) -> None:
+    """Forward over reverse: the derivative of the gradient, against differences of the gradient."""
+    if fn is np.cumprod and np.sum(sample.args[0] == 0) > 1:
+        pytest.skip("cumprod: not with respect to two zeros of one row")
+    weights = []
+    for part in as_tuple(fn(*sample.args, **sample.kwargs)):
+        real = np.asarray(part).dtype.kind == "f"
+        w = np.random.default_rng(2).standard_normal(np.shape(part))
+        weights.append(w[()] if real else None)
+    made, keys = program(fn, sample, weights)
+    inputs = [*given(sample, keys), *[w for w in weights if w is not None]]
+    for k in range(len(keys)):
+        backward, _ = reverse(program(fn, sample, weights)[0], [k], name="f_grad")
+        dce.run(backward)
+        for j in range(len(keys)):
+            v = direction(inputs[j])
+            _, dot = run(jvp(backward, [j]), *inputs, tangent_of(inputs[j], v))
+            h = 1e-5
+            up, down = (
+                run(backward, *[moved(x, v, s * h) if i == j else x for i, x in enumerate(inputs)])
+                for s in (1, -1)
+            )
+            for d, a, b in zip(leaves(dot), leaves(up), leaves(down), strict=True):
+                if d is not None and np.all(np.isfinite(a)):
+                    close(d, (a - b) / (2 * h), 1e-4)

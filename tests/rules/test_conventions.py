@@ -108,7 +108,11 @@ def test_a_parameter_of_a_body_has_the_name_that_numpy_gives_it() -> None:
             continue
         if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
             continue
-        if rules.partials is None and not isinstance(rules.fn, np.ufunc):
+        if (
+            rules.partials is None
+            and not isinstance(rules.fn, np.ufunc)
+            and rules.fn is not np.arange
+        ):
             for word, _, body in rules.bodies:
-                names = registry.parameters(word, getattr(body, "func", body))
+                names = registry.parameters(word, body)
                 assert set(names) <= {*parameters, "args", "kwargs", "operands"}, rules.fn
