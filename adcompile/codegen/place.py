@@ -192,14 +192,22 @@ class _Webs:
         return not self._breaks(edge)
 
     def _find_birthplaces(self) -> None:
-        """The block in which each web's buffer is made, if it is one block."""
+        """The loop body (or function) in which each web's buffer is made, if it is one."""
         places: dict[Value, set[Block | None]] = {}
-        for e in self.edges:
-            for v in (e.source, e.target):
-                if v not in self.targets:
-                    made = self.plan.home.get(v.owner) if isinstance(v.owner, Op) else None
-                    places.setdefault(self.find(v), set()).add(made)
+        for v in {v: None for e in self.edges for v in (e.source, e.target)}:
+            if v not in self.targets and not isinstance(v.owner, core.Undef):
+                places.setdefault(self.find(v), set()).add(self._round(v.owner))
         self.birthplace = {web: b for web, (b, *rest) in places.items() if b is not None and not rest}
+
+    def _round(self, op: Op | Block | None) -> Block | None:
+        """The innermost loop body around `op`, or the function's block."""
+        block = self.plan.home.get(op) if isinstance(op, Op) else None
+        while block is not None and block in self.plan.around:
+            outer, outside = self.plan.around[block]
+            if isinstance(outer, core.For | core.While):
+                break
+            block = outside
+        return block
 
     # --- what must hold --------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ from pathlib import Path
 import scipy.special  # noqa: F401  (its rules are listed where it is imported)
 
 from adcompile.frontend.fence import Row, docs_table
-from adcompile.rules.registry import coverage
+from adcompile.rules import registry
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -101,14 +101,18 @@ def _with_marks(tree: ast.Module, programs: list[str]) -> Iterator[ast.stmt]:
 
 @contextlib.contextmanager
 def _at_home(module: types.ModuleType, folder: Path) -> Iterator[None]:
-    """In `folder`, as a program that was started there."""
+    """In `folder`, as a program that was started there. Rules that it registers are forgotten."""
     before, known = Path.cwd(), set(sys.modules)
+    registry.all_rules()  # reads the files with rules
+    rules = dict(registry._rules)
     sys.modules[module.__name__] = module
     sys.path.insert(0, str(folder))
     os.chdir(folder)
     try:
         yield
     finally:
+        registry._rules.clear()
+        registry._rules.update(rules)
         os.chdir(before)
         sys.path.remove(str(folder))
         for name in set(sys.modules) - known:
@@ -153,15 +157,18 @@ def tables_in(lines: list[str]) -> list[tuple[str, int, int]]:
 
 def functions() -> list[str]:
     """Every function with a rule."""
-    rows = [(f"`{name}`", words, _code_names(note)) for name, words, note in coverage()]
+    rows = [(f"`{name}`", words, _code_names(note)) for name, words, note in registry.coverage()]
     return _markdown(("function", "rule", "shared by"), rows)
 
 
 def refused() -> list[str]:
-    rows = [
-        (_example(row), row.reason, row.instead) for row in docs_table() if not row.supported
-    ]
-    return _markdown(("Python", "why not", "instead"), list(dict.fromkeys(rows)))
+    """What is refused; nodes that are refused for the same reason share a row."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for row in docs_table():
+        if not row.supported:
+            groups.setdefault((row.reason, row.instead), []).append(_example(row))
+    rows = [(", ".join(dict.fromkeys(shown)), *why) for why, shown in groups.items()]
+    return _markdown(("Python", "why not", "instead"), rows)
 
 
 def supported() -> list[str]:
@@ -173,7 +180,8 @@ TABLES = {"functions": functions, "refused": refused, "supported": supported}
 
 
 def _example(row: Row) -> str:
-    return " … ".join(f"`{line.strip()}`" for line in row.example.splitlines())
+    first, *rest = row.example.splitlines()
+    return f"`{first} …`" if rest and not first.startswith("@") else f"`{first}`"
 
 
 def _code_names(note: str) -> str:
