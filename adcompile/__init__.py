@@ -13,6 +13,7 @@ from adcompile.errors import (
     TypeMismatch,
     UnsupportedSyntax,
 )
+from adcompile.optim.training import train_step
 from adcompile.runtime import stop_gradient
 from adcompile.testing import check_grads
 
@@ -32,5 +33,6 @@ __all__ = [
     "grad",
     "optim",
     "stop_gradient",
+    "train_step",
     "value_and_grad",
 ]

@@ -144,6 +144,8 @@ class Gradient:
     __name__: str
     __qualname__: str
 
+    _rest: Callable[[], dict[str, Any]] | None = None  # what a call passes besides the arguments
+
     def __init__(
         self,
         f: Callable[..., Any],
@@ -250,7 +252,11 @@ class Gradient:
             spec.function.__globals__[name] = ref.read()
         args: list[Any] = []
         kwargs: dict[str, Any] = {}
+        if self._rest is not None:
+            kwargs.update(self._rest())
         for p in spec.program.params:
+            if p.name not in arguments:
+                continue
             value = arguments[p.name]
             if p.kind == "VAR_POSITIONAL":
                 args += value
@@ -299,17 +305,7 @@ class Gradient:
     def _compile(self, found: dict[str, Type], arguments: dict[str, Any]) -> Specialisation:
         for name in self._wrt:
             _check_real(arguments[name], (name,), self._loc())
-        wrt, has_aux, backend, with_value = self.options
-        positional, named = _as_passed(self.__signature__, found)
-        generated, program = BACKENDS[backend](
-            self._function,
-            positional,
-            self._wrt,
-            kwarg_types=named,
-            as_tuple=not isinstance(wrt, int | str),
-            with_value=with_value,
-            has_aux=has_aux,
-        )
+        generated, program = self._generate(*_as_passed(self.__signature__, found))
         function = load(generated, program.name)
         globals = [
             Global(name, ref, classify(ref.read(), (name,))[0])
@@ -319,8 +315,26 @@ class Gradient:
         keys = {name: _key_of_global(ref, name) for name, ref in generated.globals.items()}
         return Specialisation(program.name, generated, function, program, entry, keys)
 
+    def _generate(
+        self, positional: list[Type], named: dict[str, Type]
+    ) -> tuple[Generated, Function]:
+        """Run the compiler."""
+        wrt, has_aux, backend, with_value = self.options
+        return BACKENDS[backend](
+            self._function,
+            positional,
+            self._wrt,
+            kwarg_types=named,
+            as_tuple=not isinstance(wrt, int | str),
+            with_value=with_value,
+            has_aux=has_aux,
+        )
+
     def _make_entry(self, found: Any, arguments: Any, call: Any, params: Any, globals: Any) -> Any:
-        entry = make_entry(self.__signature__, found, arguments, call, params, globals)
+        own = [p for p in params if p.name in self.__signature__.parameters]
+        entry = make_entry(
+            self.__signature__, found, arguments, call, own, globals, self._rest
+        )
         entry.__name__ = getattr(self, "__name__", "entry")
         entry.__qualname__ = getattr(self, "__qualname__", "entry")
         return entry

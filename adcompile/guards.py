@@ -64,8 +64,12 @@ def make_entry(
     call: Callable[..., Any] | None,
     params: list[Param],
     globals: list[Global],
+    rest: Callable[[], dict[str, Any]] | None = None,
 ) -> Callable[..., Any]:
-    """An entry for arguments like `arguments`; without `call` it only checks how it is called."""
+    """An entry for arguments like `arguments`; without `call` it only checks how it is called.
+
+    `call` also gets the keyword arguments that `rest()` returns.
+    """
     writer = _Writer(_free_prefix(signature.parameters))
     head = f"def entry({writer.parameters(signature)}):"
     lines = [head]
@@ -77,11 +81,12 @@ def make_entry(
             tests.append(f"({value} := {read}()) is {value}")
             tests += writer.tests(value, g.type, g.ref.read())
             stores.append(f"        {writer.bind(call.__globals__)}[{g.name!r}] = {value}")
+        passed = _passed(params) + (f", **{writer.bind(rest)}()" if rest else "")
         lines += [
             "    if (" + ("\n        and ".join(tests) or "True") + "):",
             *stores,
             "        try:",
-            f"            return {writer.bind(call)}({_passed(params)})",
+            f"            return {writer.bind(call)}({passed})",
             f"        except Exception as {writer.prefix}e:",
             f"            {writer.bind(explain)}({writer.prefix}e)",
             "            raise",

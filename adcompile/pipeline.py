@@ -58,24 +58,24 @@ def compile_gradient(
 
 
 def compile_step(
-    loss: Callable[..., Any], types: Sequence[Type], optimizer: Optimizer
-) -> tuple[Generated, Function]:
+    loss: Callable[..., Any],
+    types: Sequence[Type],
+    kwarg_types: Mapping[str, Type],
+    optimizer: Optimizer,
+    *,
+    has_aux: bool = False,
+) -> tuple[Generated, Function, list[str]]:
     """A training step of `optimizer` for `loss`: forward, backward and update in one function.
 
-    `types` are those of the parameters of `loss`, the first of which is the tree of parameters.
-    The generated function takes these, the optimizer's state trees and the numbers of the step.
+    The first of `types` is that of the tree of parameters. Also returns the names of the keywords
+    that take the optimizer's state trees and the numbers of the step.
     """
-    primal = lower_function(loss, types)
+    primal = lower_function(loss, types, kwarg_types)
     name = primal.name.strip("<>") + "_step"
-    step, sweep = reverse(primal, [0], name=name, with_value=True)
-    states = [
-        name if array is not None else None
-        for name, array in zip(optimizer.state_names, optimizer.state[0], strict=True)
-    ]
-    scalars, kind = list(optimizer.scalars()), type(optimizer).__name__
-    append_update(step, optimizer.update, states, scalars, optimizer.options, kind)
+    step, sweep = reverse(primal, [0], name=name, with_value=True, has_aux=has_aux)
+    names = append_update(step, optimizer)
     finish(step, sweep)
-    return generate(step), step
+    return generate(step), step, names
 
 
 def finish(fn: Function, sweep: Sweep) -> None:

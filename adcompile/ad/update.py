@@ -7,8 +7,8 @@ leaf's type, inlined, and its results are written over the parameter and its sta
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from adcompile.ad.sweep import Path
 from adcompile.frontend.lower import lower_function
@@ -18,52 +18,68 @@ from adcompile.ir.clone import inline
 from adcompile.ir.core import Block, Function, Loc, Param, Stmt, Value
 from adcompile.ir.types import FLOAT, NONE, Array, Static, Tree, Type
 
+if TYPE_CHECKING:
+    from adcompile.optim.base import Optimizer
 
-def append_update(
-    fn: Function,
-    update: Callable[..., Any],
-    states: Sequence[str | None],
-    scalars: Sequence[str],
-    options: Mapping[str, Any],
-    kind: str,
-) -> None:
+
+def append_update(fn: Function, optimizer: Optimizer) -> list[str]:
     """Turn `fn`, which returns (value, gradients), into a step that returns the value.
 
-    Its first parameter is the tree of parameters. One parameter is added for each of `states`
-    (None: a state that the options leave unused) and each of `scalars`.
+    Its first parameter is the tree of parameters. It gets keyword parameters for the optimizer's
+    state trees (those that its options use) and for the numbers of a step; returns their names.
     """
     ret = fn.block.ops.pop()
     value, grads = ret.operands
     params = fn.block.params[0]
-    order = ret.order
-    leaves = _known_leaves(fn.block, params)
-    b = Builder(fn.block, ret.loc, order)
-    trees = [s if s is None else _parameter(fn, s, params.type) for s in states]
-    numbers = {s: _parameter(fn, s, FLOAT) for s in scalars}
-    names = list(inspect.signature(update).parameters)
-    fixed = {k: Static(v) for k, v in options.items()}
-    for path, t in _leaf_types(params.type):
-        p = leaves.get(path) or _project(b, params, path, leaves)
-        b = b.at(_place(ret.loc, f"{kind}: {_path_name(fn.params[0].name, path)}"))
+    known = _known_leaves(fn.block, params)
+    b = Builder(fn.block, ret.loc, ret.order)
+    used = [array is not None for array in optimizer.state[0]]
+    trees = [
+        _parameter(fn, name, params.type) if u else None
+        for name, u in zip(optimizer.state_names, used)
+    ]
+    numbers = {name: _parameter(fn, name, FLOAT) for name in optimizer.scalars()}
+    update = _Update(optimizer, numbers)
+    for path, _ in _leaf_types(params.type):
+        p = _project(b, params, path, known)
+        title = f"{type(optimizer).__name__}: {_path_name(fn.params[0].name, path)}"
+        b = b.at(_place(ret.loc, title))
         slots = [None if tree is None else _state_leaf(b, tree, path, p.name) for tree in trees]
-        given = dict(zip(names, [p, _gradient_leaf(b, grads, path), *slots])) | numbers
-        types = {k: NONE if v is None else v.type for k, v in given.items()} | fixed
+        update.inline(b, p, _gradient_leaf(b, grads, path), slots)
+    b.at(ret.loc).return_(value)
+    return [v.name or "" for v in [*trees, *numbers.values()] if v is not None]
+
+
+@dataclass(eq=False, slots=True)
+class _Update:
+    optimizer: Optimizer
+    numbers: dict[str, Value]
+
+    def inline(self, b: Builder, p: Value, d_p: Value, slots: list[Value | None]) -> None:
+        """The update of one leaf, and the writing of its results."""
+        update = self.optimizer.update
+        given = dict(zip(inspect.signature(update).parameters, [p, d_p, *slots])) | self.numbers
+        types = {k: NONE if v is None else v.type for k, v in given.items()}
+        types |= {k: Static(v) for k, v in self.optimizer.options.items()}
+        types["d_p"] = p.type
         template = lower_function(update, (), types)
-        (new,) = inline(b, template, [given[q.name] for q in template.params])
+        args = [given[q.name] for q in template.params]
+        (new,) = inline(b, template, [v for v in args if v is not None])
         assert isinstance(new.owner, core.Make)
         for old, result in zip([p, *slots], new.owner.operands, strict=True):
             if old is not None and result is not old:
                 b.add(core.Write, [old, result], [])
-    b.at(ret.loc).return_(value)
 
 
 def _parameter(fn: Function, name: str, type: Type) -> Value:
+    """A new keyword parameter of `fn`."""
     taken = {p.name for p in fn.params}
     while name in taken:
         name += "_"
+    at = len(fn.params) - any(p.kind == "VAR_KEYWORD" for p in fn.params)
     p = Value(type, name, fn.block)
-    fn.block.params.append(p)
-    fn.params.append(Param(name))
+    fn.block.params.insert(at, p)
+    fn.params.insert(at, Param(name, "KEYWORD_ONLY"))
     return p
 
 

@@ -28,6 +28,7 @@ class Live:
     ranges: dict[Value, Ranges] = field(default_factory=dict)
     at: dict[Op, int] = field(default_factory=dict)  # where a line reads; loops: their inits
     slot: dict[Value, Value] = field(default_factory=dict)  # parameters of conditions → slots
+    spans: dict[Block, tuple[int, int]] = field(default_factory=dict)  # loop bodies
 
     def covers(self, v: Value, point: int) -> bool:
         return any(a <= point <= b for a, b in self.ranges.get(v, ()))
@@ -198,6 +199,7 @@ class _Numbering:
         point = self._ends(op.body)
         close = self.step()
         self.end[op] = close
+        self.live.spans[op.body] = (self.start[op.body], close)
         for r in op.results:
             self.extra.setdefault(r, []).append((point + 1, close))
             self.define(r, outer, point + 1)

@@ -1,8 +1,8 @@
 """Which results are made in place, in the buffer of an operand that nobody looks at any more.
 
-A *web* is a set of values that hold one buffer in turn: an update and its base, what a loop carries,
-the results of a branch. Ownership is linear: every value of a web with writes is the only holder of
-its buffer, because
+A *web* is a set of values that hold one buffer in turn, on its way to being written: an update and
+its base, what a loop carries, the results of a branch. Ownership is linear: every value of a web
+with writes is the only holder of its buffer, because
 
 - what enters the web is new (`aliasing.is_fresh`): no parameter, view, constant, item of a tape;
 - handing on to the next value of the web is the last use of the one before;
@@ -23,29 +23,18 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from adcompile import errors
-from adcompile.codegen.aliasing import is_fresh, is_immutable, sharers
+from adcompile.codegen.aliasing import is_fresh, sharers
+from adcompile.codegen.flow import Edge, Flow, Union, Writer, is_number
 from adcompile.codegen.live import Live, liveness
 from adcompile.codegen.nest import Nesting, nest
-from adcompile.codegen.tails import end_of
 from adcompile.ir import core
 from adcompile.ir.core import Block, Function, Op, Value
-from adcompile.ir.types import Array, Scalar, Seq
+from adcompile.ir.types import Array, Seq
 
-Writer = core.Update | core.Append | core.Pop
 MAX_ROUNDS = 10
 
 # Operators that have an augmented form which computes the same.
 AUGMENTED = frozenset([operator.add, operator.sub, operator.mul, operator.truediv])
-
-
-@dataclass(frozen=True, slots=True)
-class Edge:
-    """`source` hands its buffer to `target`: operand `at` of `op`."""
-
-    source: Value
-    target: Value
-    op: Op
-    at: int
 
 
 @dataclass(eq=False, slots=True)
@@ -61,7 +50,7 @@ def place(fn: Function) -> Placement:
     for _ in range(MAX_ROUNDS):
         plan = nest(fn)
         placement = Placement(plan, liveness(fn, plan))
-        copies = _Webs(fn, placement).settle()
+        copies = _Placer(fn, placement).settle()
         if not copies:
             return placement
         for edge in copies:
@@ -71,232 +60,176 @@ def place(fn: Function) -> Placement:
 
 @dataclass(eq=False, slots=True)
 class _Webs:
+    """The webs of these writes, and when they are written."""
+
+    union: Union
+    edges: list[Edge]  # within webs
+    leaving: list[Edge]  # out of a web, to what is not written any more
+    handed: dict[tuple[Op, Value], int]  # how often an op hands a value on within webs
+    points: dict[Value, list[int]]  # for each web the (sorted) points of its writes
+    made: set[Value]  # results of steps that are taken to be done in place
+    birthplace: dict[Value, Block]  # the loop body in which a web's buffer is always made
+
+
+@dataclass(eq=False, slots=True)
+class _Placer:
     fn: Function
     placement: Placement
-    plan: Nesting = field(init=False)
+    flow: Flow = field(init=False)
     live: Live = field(init=False)
-    parent: dict[Value, Value] = field(default_factory=dict)
-    edges: list[Edge] = field(default_factory=list)
-    handed: dict[tuple[Op, Value], int] = field(default_factory=dict)  # how often op hands it on
-    targets: set[Value] = field(default_factory=set)
-    closures: dict[Value, list[Value]] = field(default_factory=dict)
-    shares: dict[Value, list[Value]] = field(default_factory=dict)  # through control flow
-    birthplace: dict[Value, Block] = field(default_factory=dict)  # of a web's buffer
-    chosen: set[Op] = field(default_factory=set)  # arithmetic that may turn out to be in place
+    numbers: set[Value] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.plan, self.live = self.placement.plan, self.placement.live
-
-    def find(self, v: Value) -> Value:
-        parent = self.parent
-        while v in parent:
-            if parent[v] in parent:
-                parent[v] = parent[parent[v]]
-            v = parent[v]
-        return v
-
-    def join(self, a: Value, b: Value) -> None:
-        a, b = self.find(a), self.find(b)
-        if a is not b:
-            self.parent[b] = a
-
-    def add(self, source: Value, target: Value, op: Op, at: int) -> None:
-        self.edges.append(Edge(source, target, op, at))
-        self.handed[op, source] = self.handed.get((op, source), 0) + 1
-        self.targets.add(target)
-        self.join(source, target)
-
-    # --- the webs --------------------------------------------------------------------------------
+        self.flow = Flow.of(self.fn, self.placement.plan)
+        self.live = self.placement.live
 
     def settle(self) -> list[Edge]:
-        """Fill in what is done in place; the edges that need a copy first."""
-        writes: list[Op] = []
-        steps: list[core.Call] = []
-        for op in core.walk(self.fn.block):
-            if op in self.plan.dead:
-                continue
-            self._control_flow(op)
-            if isinstance(op, Writer):
-                writes.append(op)
-                self.add(op.operands[0], op.results[0], op, 0)
-            elif isinstance(op, core.Call) and op.fn in AUGMENTED:
-                steps.append(op)
-        self._find_numbers(steps)
+        """Fill in what is done in place; returns the edges that need a copy first."""
+        plan, writes = self.placement.plan, self.flow.writes
+        steps = [
+            op
+            for op in core.walk(self.fn.block)
+            if isinstance(op, core.Call) and op.fn in AUGMENTED and op not in plan.dead
+        ]
+        self.numbers = self.placement.numbers = self.flow.numbers(steps)
         chosen = [op for op in steps if self._may_be_in_place(op)]
-        self.chosen.update(chosen)
-        for op in chosen:
-            self.add(op.operands[0], op.results[0], op, 0)
-        points: dict[Value, list[int]] = {}
-        must = {self.find(op.results[0]) for op in writes}
-        for op in [*writes, *chosen]:
-            points.setdefault(self.find(op.results[0]), []).append(self.live.at[op] + 1)
-        for at in points.values():
-            at.sort()
-        self._find_birthplaces()
-        broken = [e for e in self.edges if self.find(e.source) in points and self._breaks(e)]
-        broken += self._escapes(points)
-        bad = {self.find(e.source) for e in broken}
-        self.placement.in_place.update(op for op in chosen if self.find(op.results[0]) not in bad - must)
-        return [e for e in broken if self.find(e.source) in must]
-
-    def _control_flow(self, op: Op) -> None:
-        if op.blocks and not self.plan.is_line(op) or op in self.plan.expressions:
-            for block in op.blocks:
-                self._share(end_of(block).operands, op.results)
-            return
-        match op:
-            case core.If() | core.Scope():
-                for block in op.blocks:
-                    end = end_of(block)
-                    if isinstance(end, core.Yield):
-                        self._hand_on(end, 0, op.results)
-            case core.For() | core.While():
-                for k, r in enumerate(op.results):
-                    for p in (op.carried[k], *(op.cond.params[k : k + 1] if isinstance(op, core.While) else ())):
-                        self.join(r, p)
-                        self.targets.add(p)
-                        self.shares.setdefault(r, []).append(p)
-                self._hand_on(op, op.heads if isinstance(op, core.For) else 0, op.results)
-                self._hand_on(end_of(op.body), 0, op.results)
-                if isinstance(op, core.For) and op.over == "seq":
-                    self._share([op.operands[0]], [op.body.params[0]])
-
-    def _hand_on(self, op: Op, first: int, results: list[Value]) -> None:
-        for k, r in enumerate(results):
-            self.add(op.operands[first + k], r, op, first + k)
-            self.shares.setdefault(op.operands[first + k], []).append(r)
-
-    def _share(self, values: list[Value], results: list[Value]) -> None:
-        for v, r in zip(values, results):
-            self.shares.setdefault(v, []).append(r)
-
-    def _find_numbers(self, steps: list[core.Call]) -> None:
-        """Values of rank 0 whose webs hold nothing but numbers."""
-        values = {v for e in self.edges for v in (e.source, e.target)}
-        values.update(v for op in steps for v in (op.operands[0], op.results[0]))
-        changeable = {
-            self.find(v) for v in values if v not in self.targets and not _is_number(v)
-        }
-        self.placement.numbers = {v for v in values if self.find(v) not in changeable}
+        must = self._webs(writes, [])
+        copies = [e for e in must.edges if self._breaks(e, must)] + self._escapes(must, set())
+        known = set(copies)
+        while chosen:
+            webs = self._webs(writes, chosen)
+            broken = [e for e in webs.edges if self._breaks(e, webs)]
+            broken += self._escapes(webs, set(chosen))
+            bad = {webs.union.find(e.source) for e in broken if e not in copies}
+            kept = [op for op in chosen if webs.union.find(op.results[0]) not in bad]
+            if len(kept) == len(chosen):
+                break
+            chosen = kept
+        self.placement.in_place.update(chosen)
+        return list(dict.fromkeys(copies))
 
     def _may_be_in_place(self, op: core.Call) -> bool:
-        """Whether arithmetic of differentiation may write into its first operand."""
+        """Whether arithmetic of differentiation may be meant to write into its first operand."""
         x, result = op.operands[0], op.results[0]
-        if self.plan.order(op) == 0 or not self.plan.is_line(op) or not isinstance(x.type, Array):
+        if self.placement.plan.order(op) == 0 or not self.placement.plan.is_line(op):
             return False
-        if x in self.placement.numbers or x.type != result.type or x not in self.live.ranges:
+        if not isinstance(x.type, Array) or x in self.numbers or x not in self.live.ranges:
             return False
-        if x.name != result.name or x.name is None:
-            return False
-        edge = Edge(x, result, op, 0)
-        return not self._breaks(edge)
+        return x.type == result.type and x.name == result.name and x.name is not None
 
-    def _find_birthplaces(self) -> None:
-        """The loop body (or function) in which each web's buffer is made, if it is one."""
+    def _webs(self, writes: list[Op], steps: list[core.Call]) -> _Webs:
+        """The webs of `writes` and of `steps` if they were done in place."""
+        flow = self.flow
+        new = [Edge(op.operands[0], op.results[0], op, 0) for op in steps]
+        flow.edges += new
+        writing = {*writes, *steps}
+        written = flow.reaching(op.operands[0] for op in writing)
+        union, edges, leaving = Union(), [], []
+        for e in flow.edges:
+            if e.target in written or e.op in writing:
+                edges.append(e)
+                union.join(e.source, e.target)
+            elif e.source in written:
+                leaving.append(e)
+        for r, p in flow.slots:
+            if r in written:
+                union.join(r, p)
+        handed: dict[tuple[Op, Value], int] = {}
+        for e in edges:
+            handed[e.op, e.source] = handed.get((e.op, e.source), 0) + 1
+        points: dict[Value, list[int]] = {}
+        for op in writing:
+            points.setdefault(union.find(op.results[0]), []).append(self.live.at[op] + 1)
+        for at in points.values():
+            at.sort()
+        made = {op.results[0] for op in steps}
+        webs = _Webs(union, edges, leaving, handed, points, made, {})
+        webs.birthplace = self._birthplaces(webs)
+        del flow.edges[len(flow.edges) - len(new) :]
+        return webs
+
+    def _birthplaces(self, webs: _Webs) -> dict[Value, Block]:
+        """The loop body in which each web's buffer is made, if it is one and stays in it."""
         places: dict[Value, set[Block | None]] = {}
-        for v in {v: None for e in self.edges for v in (e.source, e.target)}:
-            if v not in self.targets and not isinstance(v.owner, core.Undef):
-                places.setdefault(self.find(v), set()).add(self._round(v.owner))
-        self.birthplace = {web: b for web, (b, *rest) in places.items() if b is not None and not rest}
-
-    def _round(self, op: Op | Block | None) -> Block | None:
-        """The innermost loop body around `op`, or the function's block."""
-        block = self.plan.home.get(op) if isinstance(op, Op) else None
-        while block is not None and block in self.plan.around:
-            outer, outside = self.plan.around[block]
-            if isinstance(outer, core.For | core.While):
-                break
-            block = outside
-        return block
+        for v in {v: None for e in webs.edges for v in (e.source, e.target)}:
+            inside = v in self.flow.targets or v in webs.made
+            if not inside and not isinstance(v.owner, core.Undef):
+                places.setdefault(webs.union.find(v), set()).add(self.flow.round(v.owner))
+        for _, p in self.flow.slots:  # carried from one iteration to the next
+            if isinstance(p.owner, Block) and p.owner in places.get(webs.union.find(p), ()):
+                places[webs.union.find(p)].add(None)
+        return {web: b for web, (b, *rest) in places.items() if b is not None and not rest}
 
     # --- what must hold --------------------------------------------------------------------------
 
-    def _breaks(self, edge: Edge) -> bool:
+    def _breaks(self, edge: Edge, webs: _Webs) -> bool:
         """Whether the source may not hand its buffer on."""
         v = edge.source
-        if _is_number(v) or v in self.placement.numbers:
+        if is_number(v) or v in self.numbers:
             return False
-        if v not in self.targets and not (isinstance(v.owner, Op) and is_fresh(v.owner, v)):
+        inside = v in self.flow.targets or v in webs.made
+        if not inside and not (isinstance(v.owner, Op) and is_fresh(v.owner, v)):
             return True
-        if self.handed.get((edge.op, v), 0) > 1:
+        if webs.handed.get((edge.op, v), 0) > 1:
             return True
         return self.live.covers(v, self.live.at[edge.op] + 1)
 
-    def _escapes(self, points: dict[Value, list[int]]) -> list[Edge]:
+    def _escapes(self, webs: _Webs, steps: set[Op]) -> list[Edge]:
         """Where something outside a web gets hold of its buffer and looks at it after a write."""
+        self.flow.closures.clear()
         found: list[Edge] = []
-        for v in {v: None for e in self.edges for v in (e.source, e.target)}:
-            web = self.find(v)
-            if web not in points or _is_number(v) or v in self.placement.numbers:
+        for edge in [*webs.leaving, *self._shared(webs)]:
+            v, web = edge.source, webs.union.find(edge.source)
+            if web not in webs.points or is_number(v) or v in self.numbers:
                 continue
-            for op in self.plan.users.get(v, ()):
-                if isinstance(v.type, Seq) and isinstance(op, core.Index | core.Pop):
-                    continue  # an item of a list is not the list
-                for z in sharers(op, v):
-                    if op.operands[0] is v and isinstance(op, Writer):
-                        continue
-                    if self._is_seen(z, self._after(op, web, points[web])):
-                        found.append(Edge(v, z, op, op.operands.index(v)))
+            points = self._after(edge.op, web, webs)
+            if points and self._is_seen(edge.target, points, steps):
+                found.append(edge)
         return found
 
-    def _after(self, op: Op, web: Value, points: list[int]) -> list[int]:
+    def _shared(self, webs: _Webs) -> Iterator[Edge]:
+        """What takes a view of a value of a web, or puts it into a container."""
+        for v in {v: None for e in webs.edges for v in (e.source, e.target)}:
+            for op in self.placement.plan.users.get(v, ()):
+                if isinstance(v.type, Seq) and isinstance(op, core.Index | core.Pop):
+                    continue  # an item of a list is not the list
+                if isinstance(op, Writer) and op.operands[0] is v:
+                    continue
+                for z in sharers(op, v):
+                    yield Edge(v, z, op, op.operands.index(v))
+
+    def _after(self, op: Op, web: Value, webs: _Webs) -> list[int]:
         """Those of the web's writes that may follow `op` before the buffer is made anew.
 
         A buffer made in a loop's body is another one in the next iteration.
         """
-        home = self.birthplace.get(web)
-        if home is None:
+        plan, points = self.placement.plan, webs.points[web]
+        home = webs.birthplace.get(web)
+        if home is None or home not in self.live.spans:
             return points
-        block, first = self.plan.home[op], op
-        while block is not home:
-            if block not in self.plan.around:
-                return points
-            outer, block = self.plan.around[block]
-            if isinstance(outer, core.For | core.While):
-                first = outer
-        last = max(self.live.at.get(inner, 0) for inner in core.walk(home))
-        while first not in self.live.at and first.results:  # printed inside another line
-            users = self.plan.users.get(first.results[0])
+        while op not in self.live.at and op.results:  # printed inside another line
+            users = plan.users.get(op.results[0])
             if not users:
                 return points
-            first = users[0]
-        start = self.live.at.get(first, 0)
-        return [at for at in points if start <= at <= last + 1]
+            op = users[0]
+        block, first = plan.home[op], op
+        while block is not home:
+            if block not in plan.around:
+                return points
+            outer, block = plan.around[block]
+            if isinstance(outer, core.For | core.While):
+                first = outer
+        low, high = self.live.at.get(first, 0), self.live.spans[home][1]
+        return points[bisect_left(points, low) : bisect_left(points, high + 1)]
 
-    def _is_seen(self, z: Value, points: list[int]) -> bool:
+    def _is_seen(self, z: Value, points: list[int], steps: set[Op]) -> bool:
         """Whether `z`, or what shares memory with it, is live at one of these (sorted) points."""
-        for v in self._closure(z):
+        for v in self.flow.closure(z, steps):
             for a, b in self.live.ranges.get(v, ()):
                 k = bisect_left(points, a)
                 if k < len(points) and points[k] <= b:
                     return True
         return False
-
-    def _closure(self, v: Value) -> list[Value]:
-        """`v` and all that may share memory with it from then on."""
-        if v not in self.closures:
-            seen, stack = {v: None}, [v]
-            while stack:
-                x = stack.pop()
-                for y in self._sharing(x):
-                    if y not in seen:
-                        seen[y] = None
-                        stack.append(y)
-            self.closures[v] = list(seen)
-        return self.closures[v]
-
-    def _sharing(self, v: Value) -> Iterator[Value]:
-        yield from self.shares.get(v, ())
-        for op in self.plan.users.get(v, ()):
-            yield from sharers(op, v)
-            if op in self.chosen:
-                yield from op.results
-
-
-def _is_number(v: Value) -> bool:
-    if isinstance(v.type, Scalar):
-        return True
-    return isinstance(v.owner, Op) and is_immutable(v.owner, v)
 
 
 def _insert_copy(edge: Edge, plan: Nesting) -> None:
@@ -324,6 +257,3 @@ def _copy_of(v: Value, near: Op) -> core.Call:
     if not isinstance(v.type, Array):
         raise errors.InternalError(f"cannot copy a {v.type!r}", near.loc)
     return core.Call([v], [result], near.loc, near.order, fn=np.copy, member="copy()")
-
-
-__all__ = ["Block", "Placement", "place"]

@@ -12,6 +12,7 @@ from adcompile.optim.base import Optimizer
 from adcompile.optim.clip import clip_by_global_norm
 from adcompile.optim.methods import SGD, Adagrad, Adam, AdamW, RMSProp
 from adcompile.optim.schedules import Schedule, constant, cosine, step_decay
+from adcompile.optim.training import TrainStep, train_step
 
 __all__ = [
     "SGD",
@@ -21,8 +22,10 @@ __all__ = [
     "Optimizer",
     "RMSProp",
     "Schedule",
+    "TrainStep",
     "clip_by_global_norm",
     "constant",
     "cosine",
     "step_decay",
+    "train_step",
 ]

@@ -90,7 +90,7 @@ class Optimizer(ABC):
                 of a parameter since the optimizer was made.
             TypeError: if a leaf is not an array, or has another dtype.
         """
-        self._check_identity()
+        self.check_identity()
         d_leaves = leaves_like(self.structure, grads, "grads")
         for path, p, d_p in zip(self.paths, self.leaves, d_leaves, strict=True):
             _check_gradient(path, p, d_p)
@@ -148,7 +148,7 @@ class Optimizer(ABC):
             if array is not None
         }
 
-    def _check_identity(self) -> None:
+    def check_identity(self) -> None:
         """An array assigned to `params["W"]` would never be updated: better to say so."""
         current = leaves_like(self.structure, self.params, "params")
         for path, p, q in zip(self.paths, self.leaves, current, strict=True):

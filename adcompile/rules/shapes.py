@@ -35,13 +35,13 @@ def _(d_y, a, axis):
 
 
 @linear(np.atleast_1d, rearranges=True)
-def _(d_y, a):
-    return like(d_y, a)
+def _(d_y, ary):
+    return like(d_y, ary)
 
 
 @linear(np.atleast_2d, rearranges=True)
-def _(d_y, a):
-    return like(d_y, a)
+def _(d_y, ary):
+    return like(d_y, ary)
 
 
 @linear(np.copy, rearranges=True)

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 ROUND = 2e-3  # seconds that one candidate runs in one round, at least one call
 
 
@@ -16,6 +18,7 @@ def side_by_side(
     candidates: Mapping[str, Callable[[], Any]], rounds: int
 ) -> dict[str, list[float]]:
     """Seconds a call of each candidate, one number a round; in every round each has its turn."""
+    settle_allocator()
     numbers = {name: max(1, int(ROUND / _once(call))) for name, call in candidates.items()}
     times: dict[str, list[float]] = {name: [] for name in candidates}
     with no_gc():
@@ -46,6 +49,15 @@ def _per_call(call: Callable[[], Any], number: int) -> float:
     for _ in turns:
         call()
     return (time.perf_counter() - start) / number
+
+
+def settle_allocator() -> None:
+    """Free something large, as any program has after a while.
+
+    Until then glibc gives memory back to the system at every chance and fetches it again, page by
+    page: whether it does depends on what ran before, and can be most of the time of a call.
+    """
+    np.ones(2**22 - 2**10)  # just under the 32 MiB up to which it learns
 
 
 @contextmanager

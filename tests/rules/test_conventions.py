@@ -115,4 +115,4 @@ def test_a_parameter_of_a_body_has_the_name_that_numpy_gives_it() -> None:
         ):
             for word, _, body in rules.bodies:
                 names = registry.parameters(word, body)
-                assert set(names) <= {*parameters, "args", "kwargs", "operands"}, rules.fn
+                assert set(names) <= {*parameters, "args", "kwargs", "operands", "ary"}, rules.fn
