@@ -13,8 +13,9 @@ import argparse
 from collections.abc import Sequence
 
 import numpy as np
-from adcompile import NotDifferentiable, grad
 from matplotlib.figure import Figure
+
+from adcompile import NotDifferentiable, grad
 
 # --- 1. A mean ------------------------------------------------------------------------------------
 #

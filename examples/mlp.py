@@ -18,13 +18,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from adcompile import train_step
-from adcompile.optim import Adam
 from matplotlib.figure import Figure
 from scipy.special import logsumexp
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from tqdm import tqdm
+
+from adcompile import train_step
+from adcompile.optim import Adam
 
 PIXELS, HIDDEN, DIGITS = 64, 128, 10
 BATCH = 64

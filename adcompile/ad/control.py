@@ -46,7 +46,10 @@ def _scope(frame: Frame, op: core.Scope) -> None:
         frame.pop(r)
     arm.builder.yield_(*[arm.full(v, path) for v, path in keys])
     types = [leaf(v, path) for v, path in keys]
-    new = frame.builder.add(core.Scope, op.operands, types, body=arm.builder.block)
+    manager = op.operands[0].owner  # one that was entered is not entered again: make another
+    assert isinstance(manager, core.Call)
+    again = frame.builder.call_op(manager.fn, manager.args, manager.kwargs)
+    new = frame.builder.add(core.Scope, again.results, types, body=arm.builder.block)
     frame.sweep.links[new] = op
     for (v, path), r in zip(keys, new.results, strict=True):
         frame.put(v, path, frame.named(r, v, path))

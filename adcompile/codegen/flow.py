@@ -51,6 +51,7 @@ class Flow:
 
     plan: Nesting
     edges: list[Edge] = field(default_factory=list)
+    asides: list[Edge] = field(default_factory=list)  # into conditional expressions
     slots: list[tuple[Value, Value]] = field(default_factory=list)  # loop's result, its parameter
     writes: list[Op] = field(default_factory=list)
     targets: set[Value] = field(default_factory=set)  # values that get their buffer from another
@@ -71,8 +72,10 @@ class Flow:
             self.edges.append(Edge(op.operands[0], op.results[0], op, 0))
             self.targets.add(op.results[0])
         elif op.blocks and (op in self.plan.expressions or not self.plan.is_line(op)):
-            for block in op.blocks:
-                self._share(end_of(block).operands, op.results)
+            for block in op.blocks:  # an expression: its result is one of what its arms yield
+                end = end_of(block)
+                self._share(end.operands, op.results)
+                self.asides += [Edge(v, r, end, k) for k, (v, r) in enumerate(zip(end.operands, op.results))]
         elif isinstance(op, core.If | core.Scope):
             for block in op.blocks:
                 if isinstance(end_of(block), core.Yield):

@@ -178,7 +178,7 @@ class _Placer:
         """Where something outside a web gets hold of its buffer and looks at it after a write."""
         self.flow.closures.clear()
         found: list[Edge] = []
-        for edge in [*webs.leaving, *self._shared(webs)]:
+        for edge in [*webs.leaving, *self.flow.asides, *self._shared(webs)]:
             v, web = edge.source, webs.union.find(edge.source)
             if web not in webs.points or is_number(v) or v in self.numbers:
                 continue
@@ -243,10 +243,18 @@ def _insert_copy(edge: Edge, plan: Nesting) -> None:
         block.ops.insert(block.ops.index(op) + 1, copy)
         return
     copy = _copy_of(edge.source, op)
-    if copy.results[0].name is None or isinstance(edge.op, core.For | core.While | core.Yield):
+    if _is_in_expression(block, plan):
+        copy.results[0].name = None
+    elif copy.results[0].name is None or isinstance(op, core.For | core.While | core.Yield):
         copy.results[0].name = edge.target.name
     op.operands[edge.at] = copy.results[0]
     block.ops.insert(block.ops.index(op), copy)
+
+
+def _is_in_expression(block: Block, plan: Nesting) -> bool:
+    """Whether `block` is an arm of a conditional expression."""
+    outer = plan.around[block][0] if block in plan.around else None
+    return isinstance(outer, core.If) and (outer in plan.expressions or outer in plan.inlined)
 
 
 def _copy_of(v: Value, near: Op) -> core.Call:

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import adcompile
 import numpy as np
 from bench.programs import mlp_case
+
+import adcompile
 
 LENGTHS = (250, 500, 1000, 2000)
 LINES = (

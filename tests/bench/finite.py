@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
 from adcompile.trees import leaves, map_leaves, paths
 
 STEP = 1e-5  # the error of a difference is about STEP**2 and 1e-16 / STEP

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import adcompile
 import numpy as np
 from bench.timing import difference, side_by_side
+
+import adcompile
 
 
 def bare(a, b, c, d):

@@ -12,8 +12,9 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from adcompile.trees import leaves, map_leaves
 from bench.programs import Case
+
+from adcompile.trees import leaves, map_leaves
 
 Thunk = Callable[[], Any]
 

@@ -21,12 +21,13 @@ import statistics  # noqa: E402
 from collections.abc import Callable, Sequence  # noqa: E402
 from typing import Any  # noqa: E402
 
-import adcompile  # noqa: E402
 import numpy as np  # noqa: E402
-from adcompile.trees import leaves  # noqa: E402
 from bench import by_hand, compile_time, overhead, peers  # noqa: E402
 from bench.programs import Case, cases  # noqa: E402
 from bench.timing import ratio, side_by_side  # noqa: E402
+
+import adcompile  # noqa: E402
+from adcompile.trees import leaves  # noqa: E402
 
 MEDIAN_GOAL, WORST_GOAL = 1.10, 1.25  # adcompile over by hand
 AUTOGRAD_GOAL = 8.0  # autograd over adcompile on the small network
@@ -36,7 +37,7 @@ DOUBLING_GOAL = 2.5
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=101, help="rounds for each program")
     parser.add_argument("--only", default="", help="programs whose name contains this")
     parser.add_argument("--no-peers", action="store_true", help="leave out other frameworks")

@@ -66,7 +66,7 @@ class Programs:
             b = self.builder(block)
             kinds: list[Callable] = [
                 self.arithmetic, self.arithmetic, self.numbers, self.update, self.update, self.view,
-                self.element, self.fresh, self.tape, self.pair,
+                self.element, self.fresh, self.tape, self.pair, self.shared,
             ]  # fmt: skip
             if depth < 3:
                 kinds += [self.branch, self.loop, self.loop, self.expression, self.while_loop]
@@ -87,6 +87,7 @@ class Programs:
 
     def arithmetic(self, b: Builder, env: dict, depth: int) -> None:
         x, fn = self.pick(env, VEC), self.rng.choice(ARITHMETIC)
+        self.forget(env, x)
         other = self.pick(env, self.rng.choice([VEC, VEC, FLOAT]))
         v = self.call(b, fn, [x, other], VEC)
         if self.rng.random() < 0.3:
@@ -117,8 +118,29 @@ class Programs:
         env[CELL].append(self.name(v, x))
         env[FLOAT].append(self.name(self.call(b, float, [v], FLOAT)))
 
+    def forget(self, env: dict, v: Value) -> None:
+        """Mostly let `v` not be used again, so that it can be overwritten."""
+        if self.rng.random() < 0.8 and len(env[v.type]) > 1:
+            env[v.type].remove(v)
+
+    def shared(self, b: Builder, env: dict, depth: int) -> None:
+        """Something new, shared with a view, a tuple or a list, and written."""
+        x = self.name(self.call(b, np.copy, [self.pick(env, VEC)], VEC))
+        kind = self.rng.randrange(4)
+        if kind == 0 and env[Seq(VEC)]:
+            env[Seq(VEC)].append(self.name(b.append(self.pick(env, Seq(VEC)), x)))
+        elif kind == 1:
+            env[VEC].append(self.name(b.item(b.tuple(x, x), 0)))
+        else:
+            z = self.name(b.index(x, (Slice(step=True),), [-1]))
+            z.type = VEC
+            env[VEC].append(z)
+        v = b.update(x, self.pick(env, FLOAT), ("value",), [self.rng.randrange(N)], "+")
+        env[VEC].append(self.name(v, x))
+
     def update(self, b: Builder, env: dict, depth: int) -> None:
         x, mode = self.pick(env, VEC), self.rng.choice(["=", "+", "-", "*"])
+        self.forget(env, x)
         kind = self.rng.randrange(4)
         if kind == 0:
             v = b.update(x, self.pick(env, FLOAT), ("value",), [self.rng.randrange(N)], mode)
@@ -136,7 +158,9 @@ class Programs:
         if not seqs or self.rng.random() < 0.2:
             v = b.new_seq(VEC)
         elif self.rng.random() < 0.7:
-            v = b.append(self.pick(env, Seq(VEC)), self.pick(env, VEC), "for d_a")
+            seq = self.pick(env, Seq(VEC))
+            self.forget(env, seq)
+            v = b.append(seq, self.pick(env, VEC), "for d_a")
         else:
             seq = b.append(self.pick(env, Seq(VEC)), self.pick(env, VEC))
             rest, item = b.add(core.Pop, [seq], [seq.type, VEC]).results

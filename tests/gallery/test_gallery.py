@@ -12,13 +12,14 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 
-import adcompile
 import numpy as np
 import pytest
-from adcompile.trees import leaves, map_leaves
 from bench.finite import assert_gradients
 from gallery.counting import operations, saved
 from gallery.programs import Pair, pairs
+
+import adcompile
+from adcompile.trees import leaves, map_leaves
 
 GOLDEN = Path(__file__).parent / "golden"
 every_pair = pytest.mark.parametrize("pair", pairs(), ids=lambda pair: pair.name)
