@@ -15,7 +15,7 @@ from adcompile.codegen.python import Generated, generate
 from adcompile.frontend.lower import lower_function
 from adcompile.ir.core import Function
 from adcompile.ir.types import Type
-from adcompile.passes import cse, dce, fuse, hoist, results, shapes, simplify, sink
+from adcompile.passes import checks, cse, dce, fuse, hoist, results, shapes, simplify, sink
 
 if TYPE_CHECKING:
     from adcompile.optim.base import Optimizer
@@ -80,7 +80,9 @@ def compile_step(
 
 def finish(fn: Function, sweep: Sweep) -> None:
     """Make good code of what reverse mode built, in `fn` and in the callees it has split."""
+    demands = [d for d in checks.collect(fn) if d.op.order < sweep.order]
     _clean_up(fn, sweep, POLISH)
+    checks.restore(fn, demands)
     for pair in sweep.pairs.values():
         _clean_up(pair.joint, pair.sweep, SPLIT)
         pair.split()

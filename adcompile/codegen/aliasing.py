@@ -14,7 +14,7 @@ import numpy as np
 from adcompile.codegen.nodes import BINARY, COMPARE, UNARY
 from adcompile.ir import core
 from adcompile.ir.core import Op, Value
-from adcompile.ir.types import Array, Scalar, Seq, Static, Tree, Type
+from adcompile.ir.types import Array, Scalar, Static, Type
 
 _OPERATORS = frozenset([*BINARY, *COMPARE, *UNARY])
 
@@ -28,23 +28,23 @@ insert interp isclose ix_ kron lexsort linspace logspace matvec max mean median 
 nanmean nanmin nanprod nanstd nansum nanvar nonzero ones ones_like outer pad percentile prod ptp
 quantile repeat roll round searchsorted sinc sort stack std sum take take_along_axis tensordot tile
 trace trapezoid tri tril triu unique vander var vdot vecdot vecmat vstack where zeros zeros_like
-""".split()
+"""
 _NEW_LINALG = """
 cholesky cond cross det eig eigh eigvals eigvalsh inv lstsq matmul matrix_norm matrix_power
 matrix_rank multi_dot norm outer pinv qr slogdet solve svd svdvals tensordot tensorinv tensorsolve
 trace vecdot vector_norm
-""".split()
+"""
 _NEW_OTHER = (list, abs, pow, round, divmod, np.fft.fft, np.fft.ifft, np.fft.rfft, np.fft.irfft)
 
 # Of these, results of rank 0 are NumPy scalars, which nothing can change; others may be arrays.
 _REDUCTIONS = """
 all any argmax argmin count_nonzero dot inner max mean median min nanmax nanmean nanmin nanprod
 nanstd nansum nanvar prod ptp std sum trace vdot var vecdot
-""".split()
+"""
 
 
-def _functions(module: Any, names: list[str]) -> list[Callable[..., Any]]:
-    return [getattr(module, n) for n in names if hasattr(module, n)]
+def _functions(module: Any, names: str) -> list[Callable[..., Any]]:
+    return [getattr(module, n) for n in names.split() if hasattr(module, n)]
 
 
 FRESH = frozenset(
@@ -86,12 +86,14 @@ def is_immutable(op: Op, result: Value) -> bool:
         return False
     match op:
         case core.Call():
-            return op.fn in IMMUTABLE or isinstance(op.fn, np.ufunc) or isinstance(op.fn, type)
+            return op.fn in IMMUTABLE or isinstance(op.fn, np.ufunc | type)
         case core.Index():
             x = op.operands[0]
             whole = all(entry == "value" for entry in op.spec)
-            return isinstance(x.type, Array) and whole and all(
-                isinstance(v.type, Scalar) for v in op.operands[1:]
+            return (
+                isinstance(x.type, Array)
+                and whole
+                and all(isinstance(v.type, Scalar) for v in op.operands[1:])
             )
     return False
 
@@ -122,10 +124,4 @@ def sharers(op: Op, v: Value) -> Iterator[Value]:
             if v is op.operands[0] and not is_fresh(op, op.results[0]):
                 yield op.results[0]
         case core.Call() | core.Invoke():
-            yield from (
-                r for r in op.results if may_hold_memory(r.type) and not is_fresh(op, r)
-            )
-
-
-def is_container(t: Type) -> bool:
-    return isinstance(t, Seq | Tree)
+            yield from (r for r in op.results if may_hold_memory(r.type) and not is_fresh(op, r))

@@ -6,13 +6,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from adcompile.codegen.aliasing import is_immutable, sharers
-from adcompile.codegen.nest import Nesting
+from adcompile.codegen.nesting import Nesting, Writer
 from adcompile.codegen.tails import end_of
 from adcompile.ir import core
 from adcompile.ir.core import Block, Function, Op, Value
 from adcompile.ir.types import Scalar
-
-Writer = core.Update | core.Append | core.Pop
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +73,8 @@ class Flow:
             for block in op.blocks:  # an expression: its result is one of what its arms yield
                 end = end_of(block)
                 self._share(end.operands, op.results)
-                self.asides += [Edge(v, r, end, k) for k, (v, r) in enumerate(zip(end.operands, op.results))]
+                pairs = zip(end.operands, op.results)
+                self.asides += [Edge(v, r, end, k) for k, (v, r) in enumerate(pairs)]
         elif isinstance(op, core.If | core.Scope):
             for block in op.blocks:
                 if isinstance(end_of(block), core.Yield):

@@ -3,19 +3,19 @@
 Statements are numbered in the order of the text. A statement at point p reads at p and defines at
 p + 1, so that a variable may be reused by the statement that reads it last. The live range of a
 value is a list of intervals: structured code needs no fixpoint. A use inside a loop of a value from
-outside it keeps the value live to the end of the loop; one inside a branch does so from the start of
-that branch, which leaves holes (the other branch) for others to live in.
+outside it keeps the value live to the end of the loop; one inside a branch does so from the start
+of that branch, which leaves holes (the other branch) for others to live in.
 
-A loop's result stands for the *slot* that is carried round: assigned before the loop and at the end of
-its body, read at the head of each iteration, where it becomes the body's parameter.
+A loop's result stands for the *slot* that is carried round: assigned before the loop and at the end
+of its body, read at the head of each iteration, where it becomes the body's parameter.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from adcompile.codegen.nest import Header, Nesting
-from adcompile.codegen.tails import Break, end_of
+from adcompile.codegen.nesting import Header, Nesting
+from adcompile.codegen.tails import end_of
 from adcompile.ir import core
 from adcompile.ir.core import Block, Function, Op, Value
 
@@ -66,7 +66,7 @@ class _Numbering:
     def define(self, v: Value, block: Block, point: int) -> None:
         self.defined[v] = (block, point)
 
-    # --- numbering (iterative: an op with blocks leaves the rest of its work on the stack) ---------
+    # --- numbering (iterative: an op with blocks leaves its rest on the stack) ------------------
 
     def number(self, root: Block) -> None:
         self.start[root] = self.point
@@ -97,11 +97,11 @@ class _Numbering:
         for r in op.results:
             self.define(r, block, point + 1)
         if isinstance(op, core.Unpack):
-            self.absorbed(op, block, point + 1)
+            self.absorbed(op.results, block, point + 1)
 
-    def absorbed(self, op: core.Unpack, block: Block, point: int) -> None:
+    def absorbed(self, parts: list[Value], block: Block, point: int) -> None:
         """The parts of parts that are unpacked by the same target."""
-        stack = list(op.results)
+        stack = list(parts)
         while stack:
             for user in self.plan.users.get(stack.pop(), ()):
                 if user in self.plan.absorbed:
@@ -116,19 +116,19 @@ class _Numbering:
             case core.If():
                 self.read_line(op, block, point)
                 return [
-                    ("enter", op.then), ("ops", op.then, iter(op.then.ops)), ("leave", op, op.then, block),
-                    ("enter", op.orelse), ("ops", op.orelse, iter(op.orelse.ops)),
-                    ("leave", op, op.orelse, block), ("close", op),
+                    *self.arm(op, op.then, block),
+                    *self.arm(op, op.orelse, block),
+                    ("close", op),
                 ]
             case core.Scope():
                 self.read_line(op, block, point)
-                body = op.body
-                return [
-                    ("enter", body), ("ops", body, iter(body.ops)), ("leave", op, body, block), ("close", op)
-                ]
+                return [*self.arm(op, op.body, block), ("close", op)]
             case core.For() | core.While():
                 return self.loop(op, block, point)
         raise AssertionError(f"{type(op).__name__} has blocks")
+
+    def arm(self, op: Op, inner: Block, outer: Block) -> list[tuple]:
+        return [("enter", inner), ("ops", inner, iter(inner.ops)), ("leave", op, inner, outer)]
 
     def loop(self, op: core.For | core.While, block: Block, point: int) -> list[tuple]:
         for v in op.inits:
@@ -164,22 +164,15 @@ class _Numbering:
         for _, item in header.items:
             self.define(item, body, head + 1)
         if op.over == "seq":
-            stack = [body.params[0]]
-            while stack:
-                for user in self.plan.users.get(stack.pop(), ()):
-                    if user in self.plan.absorbed:
-                        for r in user.results:
-                            self.define(r, body, head + 1)
-                        stack.extend(user.results)
+            self.absorbed(body.params[:1], body, head + 1)
 
     def carry(self, op: core.For | core.While, point: int) -> None:
         """The head of an iteration: slots become the body's parameters."""
         copies = self.step()
         if isinstance(op, core.While):
             self.start[op.body] = copies
-        asked = {self.live.slot[p] for p in op.cond.params if self.plan.users.get(p)} if isinstance(
-            op, core.While
-        ) else set()
+        conditions = op.cond.params if isinstance(op, core.While) else []
+        asked = {self.live.slot[p] for p in conditions if self.plan.users.get(p)}
         for p, r in zip(op.carried, op.results):
             used = bool(self.plan.users.get(p)) or r in asked
             self.extra.setdefault(r, []).append((point + 1, copies if used else point + 2))
@@ -253,6 +246,3 @@ def merge(ranges: Ranges) -> Ranges:
         else:
             merged.append((a, b))
     return merged
-
-
-__all__ = ["Break", "Live", "Ranges", "liveness", "merge"]

@@ -1,8 +1,8 @@
 """Assignments between variables where control flow joins: loop heads, ends of blocks.
 
 Most vanish, for what a loop or branch hands on has been made one variable (`names`). Those that
-remain happen at once in the IR; here they come in an order in which none overwrites what a later one
-reads, and as a parallel assignment (`a, b = b, a`) where there is none.
+remain happen at once in the IR; here they come in an order in which none overwrites what a later
+one reads, and as a parallel assignment (`a, b = b, a`) where there is none.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 
 from adcompile.codegen import nodes
 from adcompile.codegen.lines import locate
-from adcompile.codegen.names import Names
 from adcompile.codegen.nodes import Node
 from adcompile.codegen.place import Placement
-from adcompile.codegen.tails import Break, end_of
+from adcompile.codegen.tails import end_of
 from adcompile.codegen.terms import Terms
+from adcompile.codegen.variables import Names
 from adcompile.ir import core
 from adcompile.ir.core import Block, Function, Op, Value
 
@@ -64,7 +64,8 @@ class Moves:
     # --- the four places -------------------------------------------------------------------------
 
     def into_loop(self, op: core.For | core.While, out: list[Node]) -> None:
-        self._emit(op, [(r, v) for r, v in zip(op.results, op.inits) if self._is_carried(op, r)], out)
+        pairs = [(r, v) for r, v in zip(op.results, op.inits) if self._is_carried(op, r)]
+        self._emit(op, pairs, out)
 
     def at_head(self, op: core.For | core.While, out: list[Node]) -> None:
         pairs = [(p, r) for p, r in zip(op.carried, op.results) if self._is_read(p)]
@@ -76,8 +77,8 @@ class Moves:
     def computed(self, op: core.Yield) -> list[Op]:
         """The operations that are nested in the assignments at the end of a block."""
         sources = [v.owner for _, v in self._remaining(self._at_end(op))]
-        return [s for s in sources if isinstance(s, core.Call | core.Index)
-                and s in self.placement.plan.inlined]
+        inlined = self.placement.plan.inlined
+        return [s for s in sources if isinstance(s, core.Call | core.Index) and s in inlined]
 
     def _at_end(self, op: core.Yield) -> list[Pair]:
         block = self.placement.plan.home[op]
@@ -93,16 +94,18 @@ class Moves:
         if self._is_read(r) or not isinstance(op, core.For | core.While):
             return self._is_read(r)
         k = op.results.index(r)
-        return self._is_read(op.carried[k]) or isinstance(op, core.While) and self._is_read(op.cond.params[k])
+        conditions = op.cond.params[k : k + 1] if isinstance(op, core.While) else []
+        return any(map(self._is_read, [op.carried[k], *conditions]))
 
     def is_last(self, op: Op, block: Block) -> bool:
         """Whether nothing follows `op` in the body of the loop around it."""
         plan = self.placement.plan
         while True:
             for later in block.ops[block.ops.index(op) + 1 :]:
-                if isinstance(later, Break) or not isinstance(later, core.Yield) and plan.is_line(later):
-                    return False
-                if isinstance(later, core.Yield) and self._remaining(self._at_end(later)):
+                if isinstance(later, core.Yield):
+                    if self._remaining(self._at_end(later)):
+                        return False
+                elif plan.is_line(later):
                     return False
             if block not in plan.around:
                 return False

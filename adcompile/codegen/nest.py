@@ -1,12 +1,13 @@
 """Which values are printed inside the expression that uses them, and which get a line.
 
-A value nests into its only use where both belong to one statement of the user's and nothing between
-them could tell: no effect is moved past another, no read past a write. What the user named keeps its
-own line; what the user wrote in one line stays in one line; what differentiation made is nested as
-deep as a reader wants. Cheap and stable reads (`i + 1`, `len(x)`, `params["W"]`) are written out at
-each use.
+A value nests into its only use where both belong to one statement of the user's and nothing
+between them could tell: no effect is moved past another, no read past a write. What the user named
+keeps its own line; what the user wrote in one line stays in one line; what differentiation made is
+nested as deep as a reader wants. Cheap and stable reads (`i + 1`, `len(x)`, `params["W"]`) are
+written out at each use.
 
-One pass over each block, inner blocks first, that keeps the expressions still waiting for their use.
+One pass over each block, inner blocks first, that keeps the expressions still waiting for their
+use.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from adcompile.codegen.aliasing import sharers
+from adcompile.codegen.nesting import Loop, Nesting, Writer, idle_arm, survey, written_classes
 from adcompile.codegen.nodes import BINARY
 from adcompile.codegen.tails import Break, end_of
+from adcompile.codegen.targets import absorb_items, joins, rotated
 from adcompile.ir import core
 from adcompile.ir.core import Block, Function, Op, Value
 from adcompile.ir.types import Array, Scalar
@@ -28,9 +30,9 @@ MAX_OPERATORS = 6  # in one expression that differentiation made
 MAX_DEPTH = 4
 MAX_WIDTH = 84
 
-Writer = core.Update | core.Append | core.Pop
-Loop = core.For | core.While
-_INTEGER_STEPS = frozenset([operator.add, operator.sub, operator.mul, operator.floordiv, operator.neg])
+_INTEGER_STEPS = frozenset(
+    [operator.add, operator.sub, operator.mul, operator.floordiv, operator.neg]
+)
 _SIZES = (len, np.size, np.shape)
 
 
@@ -44,128 +46,13 @@ class Size(NamedTuple):
     effect: bool
 
 
-@dataclass(eq=False, slots=True)
-class Header:
-    """What the header of a `for` takes over from its body."""
-
-    items: list[tuple[Value, Value]] = field(default_factory=list)  # (array, its item)
-    counted: bool = True  # the counter is used as well
-
-
-@dataclass(eq=False, slots=True)
-class Nesting:
-    """The result: where each op of a function is printed."""
-
-    home: dict[Op, Block] = field(default_factory=dict)
-    around: dict[Block, tuple[Op, Block]] = field(default_factory=dict)
-    users: dict[Value, list[Op]] = field(default_factory=dict)
-    sweep: dict[Block, int] = field(default_factory=dict)  # the order of the op around a block
-    inlined: set[Op] = field(default_factory=set)
-    absorbed: set[Op] = field(default_factory=set)  # printed in a loop's or an unpacking's target
-    headers: dict[core.For, Header] = field(default_factory=dict)
-    expressions: set[core.If] = field(default_factory=set)  # branches that print as expressions
-    dead: set[Op] = field(default_factory=set)
-    acting: set[Block] = field(default_factory=set)  # blocks with effects in them
-
-    def has_effect(self, op: Op) -> bool:
-        if op.blocks:
-            return any(block in self.acting for block in op.blocks)
-        return core.has_effect(op)
-
-    def is_line(self, op: Op) -> bool:
-        return op not in self.inlined and op not in self.absorbed and op not in self.dead
-
-    def order(self, op: Op) -> int:
-        return max(op.order, self.sweep[self.home[op]])
-
-    def reads(self, op: Op) -> list[Value]:
-        """The variables that a line reads, through what is nested in it."""
-        found: list[Value] = []
-        stack = list(reversed(op.operands))
-        for block in op.blocks if op in self.expressions else ():
-            stack.extend(end_of(block).operands)
-        while stack:
-            v = stack.pop()
-            inner = v.owner
-            if not isinstance(inner, Op) or inner not in self.inlined:
-                found.append(v)
-                continue
-            stack.extend(reversed(inner.operands))
-            for block in inner.blocks:
-                stack.extend(end_of(block).operands)
-        return found
-
-
 def nest(fn: Function) -> Nesting:
     """Decide for every op of `fn` (which comes from `tails.prepare`) where it is printed."""
-    plan = Nesting()
-    _survey(fn, plan)
-    work = _Nester(plan, fn, _written_classes(fn))
+    plan = survey(fn)
+    work = _Nester(plan, fn, written_classes(fn))
     for block in reversed(list(core.walk_blocks(fn.block))):
         work.block(block)
     return plan
-
-
-def _survey(fn: Function, plan: Nesting) -> None:
-    plan.sweep[fn.block] = 0
-    for block in core.walk_blocks(fn.block):
-        for op in block.ops:
-            plan.home[op] = block
-            for inner in op.blocks:
-                plan.around[inner] = (op, block)
-                plan.sweep[inner] = max(plan.sweep[block], op.order)
-            for v in op.operands:
-                users = plan.users.setdefault(v, [])
-                if not (isinstance(op, core.Yield) and _is_short_circuit(plan, block, v)):
-                    users.append(op)
-
-
-def _is_short_circuit(plan: Nesting, block: Block, v: Value) -> bool:
-    """Whether `block` is the arm of `v and …` or `v or …` that yields `v` itself."""
-    if block not in plan.around or len(block.ops) != 1:
-        return False
-    op = plan.around[block][0]
-    return isinstance(op, core.If) and v is op.operands[0] and block is _idle_arm(op)
-
-
-def _idle_arm(op: core.If) -> Block | None:
-    return {"and": op.orelse, "or": op.then}.get(op.form)
-
-
-def _written_classes(fn: Function) -> dict[Value, int]:
-    """For each value that may share memory with what is written in place: its class."""
-    parent: dict[Value, Value] = {}
-
-    def find(v: Value) -> Value:
-        while v in parent and parent[v] is not v:
-            parent[v] = parent.get(parent[v], parent[v])
-            v = parent[v]
-        return v
-
-    bases: list[Value] = []
-    for op in core.walk(fn.block):
-        groups: list[list[Value]] = []
-        if isinstance(op, Writer):
-            bases.append(op.operands[0])
-            groups.append([op.operands[0], op.results[0]])
-        elif isinstance(op, core.Write):
-            bases.append(op.operands[0])
-        elif isinstance(op, core.For):
-            groups += [list(g) for g in zip(op.inits, op.carried, end_of(op.body).operands, op.results)]
-        elif isinstance(op, core.While):
-            ends = end_of(op.body).operands
-            groups += [list(g) for g in zip(op.inits, op.carried, ends, op.results, op.cond.params)]
-        elif isinstance(op, core.If | core.Scope):
-            ends = [end_of(b).operands for b in op.blocks if isinstance(end_of(b), core.Yield)]
-            groups += [list(g) for g in zip(op.results, *ends)]
-        else:
-            groups += [[v, z] for v in op.operands for z in sharers(op, v)]
-        for first, *rest in groups:
-            for v in rest:
-                parent[find(v)] = find(first)
-    classes = {find(b): k for k, b in enumerate(bases)}
-    values = list(parent) + bases
-    return {v: classes[find(v)] for v in values if find(v) in classes}
 
 
 @dataclass(eq=False, slots=True)
@@ -185,8 +72,8 @@ class _Nester:
     def block(self, block: Block) -> None:
         self.pending.clear()
         self.effects.clear()
-        self._header(block)
-        self.rotated = self._rotated(block)
+        absorb_items(self.plan, block)
+        self.rotated = rotated(self.plan, block)
         previous: Op | None = None
         for op in block.ops:
             if op in self.plan.absorbed:
@@ -195,7 +82,7 @@ class _Nester:
                 self.plan.dead.add(op)
             elif self._is_free(op, block):
                 self._take(op, self._size(op, self._children(op)))
-            elif isinstance(op, core.Unpack) and self._joins(op, previous):
+            elif isinstance(op, core.Unpack) and joins(self.plan, op, previous):
                 self.plan.absorbed.add(op)
             else:
                 self._place(op, block)
@@ -249,7 +136,9 @@ class _Nester:
         if isinstance(op, core.Const | core.Global):
             text = repr(op.value) if isinstance(op, core.Const) else op.source.name
             return Size(0, 0, min(len(text), 40), frozenset(), False)
-        leaf = [v for v in op.operands if not (isinstance(v.owner, Op) and v.owner in self.plan.inlined)]
+        leaf = [
+            v for v in op.operands if not (isinstance(v.owner, Op) and v.owner in self.plan.inlined)
+        ]
         written = frozenset(self.classes[v] for v in leaf if v in self.classes)
         written = written.union(*(s.written for s in sizes)) if sizes else written
         return Size(
@@ -284,7 +173,9 @@ class _Nester:
             return children
         if isinstance(op, core.Call) and op.fn is operator.contains:
             acting.reverse()
-        if acting == self.effects[-len(acting) :] and not (len(acting) > 1 and isinstance(op, Writer)):
+        if acting == self.effects[-len(acting) :] and not (
+            len(acting) > 1 and isinstance(op, Writer)
+        ):
             return children
         for c in list(self.effects):
             self._drop(c)
@@ -306,7 +197,9 @@ class _Nester:
     # --- what nests ------------------------------------------------------------------------------
 
     def _nests(self, op: Op, block: Block) -> bool:
-        if len(op.results) != 1 or isinstance(op, Writer | Loop | core.Scope | core.Invoke | core.Unpack):
+        if len(op.results) != 1 or isinstance(
+            op, Writer | Loop | core.Scope | core.Invoke | core.Unpack
+        ):
             return False
         if isinstance(op, core.If) and op not in self.plan.expressions:
             return False
@@ -353,11 +246,13 @@ class _Nester:
         """Whether an `if` can be printed as an expression (its arms are done)."""
         if op.form == "if" or len(op.results) != 1:
             return False
-        idle = _idle_arm(op)
+        idle = idle_arm(op)
         if idle is not None:
             (v,) = end_of(idle).operands
             absorbing = op.form == "or"
-            bool_test = isinstance(op.operands[0].type, Scalar) and op.operands[0].type.kind == "bool"
+            bool_test = (
+                isinstance(op.operands[0].type, Scalar) and op.operands[0].type.kind == "bool"
+            )
             if v is not op.operands[0] and not (bool_test and core.constant(v, None) is absorbing):
                 return False
         plan = self.plan
@@ -368,7 +263,12 @@ class _Nester:
         )
 
     def _is_dead(self, op: Op) -> bool:
-        if not op.results or op.blocks or core.has_effect(op) or isinstance(op, core.Invoke | core.Unpack):
+        if (
+            not op.results
+            or op.blocks
+            or core.has_effect(op)
+            or isinstance(op, core.Invoke | core.Unpack)
+        ):
             return False
         if any(self.plan.users.get(r) for r in op.results):
             return False
@@ -417,9 +317,12 @@ class _Nester:
             return tree.owner in self.plan.inlined and tree.owner not in self.pending
         users = self.plan.users.get(op.result, [])
         written = any(isinstance(u, core.Write) for u in users)
-        return op.result.name is None and not written and tree in self.tops or (
-            op.result.name is None and not written and isinstance(tree.owner, core.Item)
-            and tree.owner in self.plan.inlined and self._stable(tree)
+        return (op.result.name is None and not written and tree in self.tops) or (
+            op.result.name is None
+            and not written
+            and isinstance(tree.owner, core.Item)
+            and tree.owner in self.plan.inlined
+            and self._stable(tree)
         )
 
     def _is_free_element(self, op: core.Index, block: Block) -> bool:
@@ -433,125 +336,12 @@ class _Nester:
             and isinstance(v.type, Array)
             and v.type.rank == 0
             and x not in self.classes
-            and self._is_outer(x, block)
+            and self.plan.is_outer(x, block)
             and len(users) == 2
             and all(self.plan.home[u] is block and not u.blocks for u in users)
             and all(u.loc.stmt is op.loc.stmt for u in users)
             and all(map(self._stable, at))
         )
-
-    def _is_outer(self, v: Value, block: Block) -> bool:
-        home = v.owner if isinstance(v.owner, Block) else self.plan.home.get(v.owner)  # type: ignore[arg-type]
-        return home is not block
-
-    # --- what a target takes over ----------------------------------------------------------------
-
-    def _joins(self, op: core.Unpack, previous: Op | None) -> bool:
-        """Whether `op` unpacks a part of what the previous line unpacks: `(a, b), c = t`."""
-        (v,) = op.operands
-        owner = v.owner
-        while isinstance(owner, core.Unpack) and owner in self.plan.absorbed:
-            owner = owner.operands[0].owner
-        return (
-            owner is previous and isinstance(owner, core.Unpack) and len(self.plan.users[v]) == 1
-        )
-
-    def _header(self, body: Block) -> None:
-        """Let the header of the loop around `body` take over the reads of its items."""
-        loop = self.plan.around[body][0] if body in self.plan.around else None
-        if not isinstance(loop, core.For):
-            return
-        item = body.params[0]
-        first = [op for op in body.ops if not isinstance(op, core.Const)]
-        if loop.over == "seq":
-            known = {item}
-            for op in first:
-                if not (isinstance(op, core.Unpack) and op.operands[0] in known):
-                    break
-                if len(self.plan.users[op.operands[0]]) != 1:
-                    break
-                self.plan.absorbed.add(op)
-                known.update(op.results)
-            return
-        header = self.plan.headers[loop] = Header(counted=bool(self.plan.users.get(item)))
-        reads: list[core.Index] = []
-        for op in first:
-            if not (isinstance(op, core.Index) and op.item and op.operands[1] is item):
-                break
-            reads.append(op)
-        if reads and self._walks_items(loop, reads, body):
-            header.items = [(op.operands[0], op.result) for op in reads]
-            header.counted = len(self.plan.users[item]) > len(reads)
-            if loop.reverse and (header.counted or len(reads) > 1):
-                header.items, header.counted = [], True
-                return
-            self.plan.absorbed.update(reads)
-
-    def _walks_items(self, loop: core.For, reads: list[core.Index], body: Block) -> bool:
-        """Whether `loop` counts through the arrays that `reads` take items of."""
-        start, stop, step = loop.operands[:3]
-        if core.constant(start, None) != 0 or core.constant(step, None) != 1:
-            return False
-        arrays = [op.operands[0] for op in reads]
-        if any(not self._is_outer(a, body) or a in loop.carried for a in arrays):
-            return False
-        if len(set(arrays)) != len(arrays):
-            return False
-        length = stop.owner
-        if not isinstance(length, core.Call):
-            return False
-        if length.fn is len and length.operands[0] in arrays:
-            return len({_first_size(a) for a in arrays}) == 1
-        parts = [v.owner for v in length.operands]
-        lens = [p.operands[0] for p in parts if isinstance(p, core.Call) and p.fn is len]
-        return length.fn is min and len(lens) == len(parts) and set(lens) == set(arrays)
-
-    def _rotated(self, body: Block) -> set[Value]:
-        """Yields that are computed where values change places: `a, b = b, a + b`.
-
-        They are those that would overwrite a carried value which others of them still read.
-        """
-        loop = self.plan.around[body][0] if body in self.plan.around else None
-        if not isinstance(loop, Loop) or body is not loop.body:
-            return set()
-        end = end_of(body)
-        slots = list(zip(end.operands, loop.carried, loop.results))
-        movable = {
-            y.owner: y
-            for y, p, r in slots
-            if isinstance(y.owner, core.Call | core.Index)
-            and self.plan.home[y.owner] is body
-            and self.plan.users[y] == [end]
-            and not core.has_effect(y.owner)
-            and y.name in (None, p.name, r.name)
-        }
-        if not movable:
-            return set()
-        at = {op: k for k, op in enumerate(body.ops)}
-        rotated: set[Value] = set()
-        for y, p, _ in slots:
-            if y.owner not in movable:
-                continue
-            later = [u for u in self.plan.users.get(p, ()) if at.get(u, len(at)) > at[y.owner]]
-            heads = {self._reader(u, movable, end) for u in later}
-            if later and None not in heads and len(heads) < MAX_DEPTH:
-                rotated.update((y, *(movable[h] for h in heads if h in movable)))
-        return rotated
-
-    def _reader(self, op: Op, movable: dict[Op, Value], end: Op) -> Op | None:
-        """The movable op (or `end`) that `op` would be nested in."""
-        while op is not end and op not in movable:
-            if len(op.results) != 1 or op.results[0].name or self.plan.home[op] is not self.plan.home[end]:
-                return None
-            users = self.plan.users.get(op.results[0], ())
-            if len(users) != 1:
-                return None
-            (op,) = users
-        return op
-
-
-def _first_size(v: Value) -> object:
-    return v.type.shape[0] if isinstance(v.type, Array) and v.type.shape else v
 
 
 def _takes(user: Op, v: Value) -> bool:
@@ -576,4 +366,3 @@ def _own_width(op: Op) -> int:
         case core.Index() | core.Update():
             return 2 + 2 * len(op.spec)
     return 3
-

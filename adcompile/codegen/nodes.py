@@ -93,7 +93,9 @@ def attribute(node: Node, attr: str) -> Node:
     return gast.Attribute(node, attr, LOAD)
 
 
-def call(fn: Node | str, args: Iterable[Node] = (), keywords: Iterable[tuple[str, Node]] = ()) -> Node:
+def call(
+    fn: Node | str, args: Iterable[Node] = (), keywords: Iterable[tuple[str, Node]] = ()
+) -> Node:
     fn = dotted(fn) if isinstance(fn, str) else fn
     return gast.Call(fn, list(args), [gast.keyword(k, v) for k, v in keywords])
 
@@ -111,6 +113,10 @@ def negate(node: Node) -> Node:
     if isinstance(node, gast.UnaryOp) and isinstance(node.op, gast.Not):
         return node.operand
     return gast.UnaryOp(gast.Not(), node)
+
+
+def is_operator(fn: Callable[..., Any]) -> bool:
+    return fn in BINARY or fn in UNARY or fn in COMPARE
 
 
 def operation(fn: Callable[..., Any], args: list[Node]) -> Node | None:

@@ -9,8 +9,8 @@ with writes is the only holder of its buffer, because
 - what shares the buffer from outside the web (a view, a tuple, a list) is dead at every write.
 
 `Update`, `Append` and `Pop` are always done in place: where one of these fails, a copy is inserted
-and the analysis starts again. Arithmetic (`d_b + t` → `d_b += t`) is done in place only where all of
-them hold. After Hudak and Bloss, "The aggregate update problem" (1985).
+and the analysis starts again. Arithmetic (`d_b + t` → `d_b += t`) is done in place only where all
+of them hold. After Hudak and Bloss, "The aggregate update problem" (1985).
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ import numpy as np
 
 from adcompile import errors
 from adcompile.codegen.aliasing import is_fresh, sharers
-from adcompile.codegen.flow import Edge, Flow, Union, Writer, is_number
+from adcompile.codegen.flow import Edge, Flow, Union, is_number
 from adcompile.codegen.live import Live, liveness
-from adcompile.codegen.nest import Nesting, nest
+from adcompile.codegen.nest import nest
+from adcompile.codegen.nesting import Nesting, Writer
 from adcompile.ir import core
 from adcompile.ir.core import Block, Function, Op, Value
 from adcompile.ir.types import Array, Seq
@@ -43,6 +44,14 @@ class Placement:
     live: Live
     in_place: set[Op] = field(default_factory=set)  # arithmetic that is done in place
     numbers: set[Value] = field(default_factory=set)  # values that surely nothing can change
+    flow: Flow = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.flow = Flow(self.plan)
+
+    def sharing(self, v: Value) -> set[Value]:
+        """`v` and all that may share memory with it from then on."""
+        return set(self.flow.closure(v, self.in_place))
 
 
 def place(fn: Function) -> Placement:
@@ -80,7 +89,7 @@ class _Placer:
     numbers: set[Value] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.flow = Flow.of(self.fn, self.placement.plan)
+        self.flow = self.placement.flow = Flow.of(self.fn, self.placement.plan)
         self.live = self.placement.live
 
     def settle(self) -> list[Edge]:
@@ -100,12 +109,13 @@ class _Placer:
             webs = self._webs(writes, chosen)
             broken = [e for e in webs.edges if self._breaks(e, webs)]
             broken += self._escapes(webs, set(chosen))
-            bad = {webs.union.find(e.source) for e in broken if e not in copies}
+            bad = {webs.union.find(e.source) for e in broken if e not in known}
             kept = [op for op in chosen if webs.union.find(op.results[0]) not in bad]
             if len(kept) == len(chosen):
                 break
             chosen = kept
         self.placement.in_place.update(chosen)
+        self.flow.closures.clear()
         return list(dict.fromkeys(copies))
 
     def _may_be_in_place(self, op: core.Call) -> bool:

@@ -1,8 +1,8 @@
 """The way out of SSA: from a function of the IR to the text of a Python function.
 
-Jumps come back (`tails`), expressions nest (`nest`), writes find their buffers (`place`, with the live
-ranges of `live`), values become variables with names (`names`), and what is left is written down
-(`statements`, `terms`, `moves`) as a gast tree, which `printer` turns into text.
+Jumps come back (`tails`), expressions nest (`nest`), writes find their buffers (`place`, with the
+live ranges of `live`), values become variables with names (`names`), and what is left is written
+down (`statements`, `terms`, `moves`) as a gast tree, which `printer` turns into text.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from adcompile.ir.types import Tree
 class Generated:
     """The text of a function, and what it needs to run.
 
-    `namespace` holds what the text does not import itself; of that, `globals` tells which entries are
-    the user's globals, to be read again at each call. `lines` says which line of the user's a line of
-    the text comes from.
+    `namespace` holds what the text does not import itself; of that, `globals` tells which entries
+    are the user's globals, to be read again at each call. `lines` says which line of the user's a
+    line of the text comes from.
     """
 
     text: str
@@ -54,7 +54,7 @@ def generate(fn: Function) -> Generated:
         _reserve(copy.fn, symbols)
     symbols.restart()
     defs = [_definition(copy, callees[f], symbols, callees) for f, copy in zip(functions, copies)]
-    imports = sorted(set(symbols.imports.values()), key=lambda line: (line.startswith("from"), line))
+    imports = sorted(set(symbols.imports.values()), key=lambda s: (s.startswith("from"), s))
     head = "\n".join(imports) + "\n\n\n" if imports else ""
     text, lines = head, {}
     for k, node in enumerate(defs):
@@ -70,7 +70,7 @@ def _reserve(fn: Function, symbols: Symbols) -> None:
     for op in core.walk(fn.block):
         text = op.loc.stmt.text
         match op:
-            case core.Call() if op.member is None and nodes.operation(op.fn, [*op.operands]) is None:
+            case core.Call() if op.member is None and not nodes.is_operator(op.fn):
                 symbols.function(op.fn, text)
             case core.Const():
                 symbols.constant(op.value, text)

@@ -1,7 +1,8 @@
 """Statements: the gast body of a function.
 
 Blocks are written by generators that hand inner blocks to one loop (`run`), so that the depth of a
-program is no matter. Comments say which line of the user's a group of derived statements belongs to.
+program is no matter. Comments say which line of the user's a group of derived statements belongs
+to.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ import numpy as np
 from adcompile.codegen import nodes
 from adcompile.codegen.lines import locate
 from adcompile.codegen.moves import Moves
-from adcompile.codegen.names import Names
-from adcompile.codegen.nest import Header
+from adcompile.codegen.nesting import Header
 from adcompile.codegen.nodes import Node, gast
 from adcompile.codegen.place import AUGMENTED, Placement
 from adcompile.codegen.printer import blank, comment, trailing
 from adcompile.codegen.tails import Break, end_of
 from adcompile.codegen.terms import Terms
+from adcompile.codegen.variables import Names
 from adcompile.ir import core
 from adcompile.ir.core import Block, Op, Stmt, Value
 
@@ -69,7 +70,7 @@ class Statements:
             if out:
                 out.append(blank())
             self.order, self.stmt = order, None
-        if order == 0 or op.order == 0 or isinstance(op, core.Const | core.Yield | core.Return | Break):
+        if order == 0 or op.order == 0 or isinstance(op, core.Const):
             return
         stmt = op.loc.stmt
         own = any(r.name and not r.name.startswith("d_") for r in op.results)
@@ -133,11 +134,12 @@ class Statements:
         return names[0] if len(names) == 1 else nodes.tuple_(names, nodes.STORE)
 
     def _target(self, v: Value) -> Node:
-        users = self.placement.plan.users.get(v, ())
-        inner = [u for u in users if u in self.placement.plan.absorbed and isinstance(u, core.Unpack)]
+        plan = self.placement.plan
+        users = plan.users.get(v, ())
+        inner = [u for u in users if u in plan.absorbed and isinstance(u, core.Unpack)]
         if inner:
             return nodes.tuple_([self._target(r) for r in inner[0].results], nodes.STORE)
-        unused = v not in self.names.variables or not users and v.name is None
+        unused = v not in self.names.variables or (not users and v.name is None)
         return nodes.name("_" if unused else self.names.of(v), nodes.STORE)
 
     def _is_augmented(self, op: core.Call) -> bool:
@@ -148,7 +150,7 @@ class Statements:
             return False
         same = [self.names.same(x, op.results[0]) for x in op.operands]
         if self.placement.plan.order(op) > 0:
-            return same[0] or same[1] and op.fn in (operator.add, operator.mul)
+            return same[0] or (same[1] and op.fn in (operator.add, operator.mul))
         if not same[0]:
             return False
         symbol = next(s for s, fn in nodes.MODE_FUNCTIONS.items() if fn is op.fn)
@@ -205,22 +207,21 @@ class Statements:
             x, t = owner.operands
             if self._starts_from(t, array) and nodes.BINARY[owner.fn] in (gast.Add, gast.Mult):
                 x, t = t, x
-            if not self._starts_from(x, array) or self._starts_from(t, array) and x is not array:
+            if not self._starts_from(x, array) or (x is not array and self._starts_from(t, array)):
                 break
             steps.append(nodes.augment(self.terms(array), nodes.BINARY[owner.fn], self.terms(t)))
             v = x
         if v is array and steps:
             return steps[::-1]
-        return [nodes.assign(nodes.subscript(place, nodes.literal(...), nodes.STORE), self.terms(value))]
+        whole = nodes.subscript(place, nodes.literal(...), nodes.STORE)
+        return [nodes.assign(whole, self.terms(value))]
 
     def _starts_from(self, v: Value, array: Value) -> bool:
-        """Whether the expression for `v` reads `array`."""
-        if v is array:
-            return True
-        owner = v.owner
-        if not isinstance(owner, Op) or owner not in self.placement.plan.inlined:
-            return False
-        return array in self.placement.plan.reads(owner)
+        """Whether the expression for `v` reads `array`, or what may share memory with it."""
+        reads = [v]
+        if isinstance(v.owner, Op) and v.owner in self.placement.plan.inlined:
+            reads = self.placement.plan.reads(v.owner)
+        return not self.placement.sharing(array).isdisjoint(reads)
 
     # --- control flow ----------------------------------------------------------------------------
 
@@ -296,7 +297,8 @@ class Statements:
         if op.over == "seq":
             target, iterable = self._target(item), self.terms(op.operands[0])
         elif not header.items:
-            target, iterable = self._target(item) if header.counted else nodes.name("_", nodes.STORE), self._range(op)
+            target = self._target(item) if header.counted else nodes.name("_", nodes.STORE)
+            iterable = self._range(op)
         else:
             values = [v for _, v in header.items]
             target = self.target(values)

@@ -100,7 +100,7 @@ def _push_stops(loop: core.For | core.While, prepared: Prepared) -> None:
         if core.constant(stop, None) is False:
             continue
         found = _tail_branch(block, end)
-        if found is not None and stop in found[0].results and _pushable(found[0], found[1], end, block):
+        if found is not None and _pushable(*found, stop, end, block):
             branch = found[0]
             yields = [*end.operands, stop]
             for arm in branch.blocks:
@@ -114,7 +114,8 @@ def _push_stops(loop: core.For | core.While, prepared: Prepared) -> None:
             block.ops.append(Break([stop], [], end.loc, end.order))
 
 
-def _pushable(branch: core.If, rest: list[Op], end: Op, block: Block) -> bool:
-    return not any(isinstance(op, core.Make) for op in rest) and _used_only_by(
-        branch.results, [end], block
-    )
+def _pushable(branch: core.If, rest: list[Op], stop: Value, end: Op, block: Block) -> bool:
+    """Whether `branch` decides on `stop` and does nothing else that is used elsewhere."""
+    if stop not in branch.results or any(isinstance(op, core.Make) for op in rest):
+        return False
+    return _used_only_by(branch.results, [end], block)

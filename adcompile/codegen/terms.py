@@ -8,13 +8,14 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from adcompile.codegen import nodes
-from adcompile.codegen.names import Names
-from adcompile.codegen.nest import Nesting
+from adcompile.codegen.nesting import Nesting
 from adcompile.codegen.nodes import Node, gast
 from adcompile.codegen.symbols import Symbols
 from adcompile.codegen.tails import end_of
+from adcompile.codegen.variables import Names
 from adcompile.ir import core
 from adcompile.ir.core import Op, Slice, Value
 from adcompile.ir.types import Tree
@@ -85,7 +86,7 @@ class Terms:
         entries = [self._entry(entry, left) for entry in spec]
         return entries[0] if len(entries) == 1 else nodes.tuple_(entries)
 
-    def _entry(self, entry: core.Entry, values: Iterator[Value]) -> Node:
+    def _entry(self, entry: Any, values: Iterator[Value]) -> Node:
         if isinstance(entry, Slice):
             bounds = (entry.start, entry.stop, entry.step)
             return gast.Slice(*[self(next(values)) if given else None for given in bounds])
@@ -104,12 +105,16 @@ class Terms:
         items = [self(v) for v in op.operands]
         if issubclass(t.node, dict):
             display = gast.Dict([self.symbols.constant(k) for k in t.keys], items)
-            return display if t.node is dict else nodes.call(self.symbols.function(t.node), [display])
+            if t.node is dict:
+                return display
+            return nodes.call(self.symbols.function(t.node), [display])
         if t.node in (tuple, list):
             return (gast.Tuple if t.node is tuple else gast.List)(items, nodes.LOAD)
         cls = self.symbols.function(t.node)
         if _is_plain(t.node):
             return nodes.call(cls, [nodes.tuple_(items)])
+        if issubclass(t.node, tuple):
+            return nodes.call(cls, items)
         return nodes.call(cls, (), [(str(k), item) for k, item in zip(t.keys, items)])
 
     # --- conditional expressions -----------------------------------------------------------------
@@ -138,7 +143,7 @@ class Terms:
         if op.form == "ifexp":
             return gast.IfExp(self(test), self(then), self(orelse))
         other = then if op.form == "and" else orelse
-        chain = self._comparison_chain(op, test, other)
+        chain = self._comparison_chain(op, test, other) if op.form == "and" else None
         if chain is not None:
             return chain
         left, right = self(test), self(other)
@@ -149,17 +154,20 @@ class Terms:
     def _comparison_chain(self, op: core.If, test: Value, other: Value) -> Node | None:
         """`a < b < c`, which was lowered to `a < b and b < c`."""
         left, right = self(test), self(other)
-        if op.form != "and" or not (isinstance(left, gast.Compare) and isinstance(right, gast.Compare)):
+        if not (isinstance(left, gast.Compare) and isinstance(right, gast.Compare)):
             return None
         first, second = test.owner, other.owner
         while isinstance(second, core.If):  # a longer chain: its first link
             second = second.operands[0].owner
         if not (isinstance(first, core.Call) and isinstance(second, core.Call)):
             return None
-        if " and " in op.loc.stmt.text or operator.contains in (first.fn, second.fn):
+        if (
+            operator.contains in (first.fn, second.fn)
+            or first.operands[1] is not second.operands[0]
+        ):
             return None
-        if first.operands[1] is not second.operands[0]:
-            return None
+        if not op.loc == first.loc == second.loc:
+            return None  # two comparisons of the user's
         return gast.Compare(left.left, left.ops + right.ops, left.comparators + right.comparators)
 
 
@@ -169,4 +177,6 @@ def _is_bool(node: Node, kind: Node) -> bool:
 
 def _is_plain(node: type) -> bool:
     """Whether items of a container class are read as `t[key]`, not `t.key`."""
-    return issubclass(node, dict | list) or (issubclass(node, tuple) and not hasattr(node, "_fields"))
+    if issubclass(node, dict | list):
+        return True
+    return issubclass(node, tuple) and not hasattr(node, "_fields")

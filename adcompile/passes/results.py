@@ -40,7 +40,7 @@ def run(fn: Function) -> None:
         if taken.isdisjoint(mine):
             taken.update(mine)
             return v
-        copy = b.call(np.copy, v)
+        copy = b.member(np.copy, "copy()", v)
         copy.name = v.name if v.name and v.name.startswith("d_") else None
         return copy
 

@@ -10,7 +10,7 @@ from adcompile.ir.core import Block, Function, Op, Value
 
 STRUCTURED = core.If | core.For | core.While | core.Scope
 
-# Functions that give a new object, which may be written to or entered later: two calls, two objects.
+# Functions that give a new buffer, which may be written to later: two calls are two buffers.
 _LIKE = ("zeros", "ones", "empty", "full")
 _MAKERS = {*_LIKE, *(f"{name}_like" for name in _LIKE), "copy", "array"}
 

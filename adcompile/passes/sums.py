@@ -1,4 +1,4 @@
-"""Patterns of sums and of truth values: signs taken in, like terms, common factors."""
+"""Patterns of sums and of truth values: signs taken in, like terms."""
 
 from __future__ import annotations
 
@@ -18,10 +18,8 @@ from adcompile.passes.patterns import (
     NEG,
     SUB,
     Match,
-    is_array,
     is_number,
     is_plain,
-    is_scalar,
     number,
     pattern,
     tidy,
@@ -90,7 +88,10 @@ def offsets(m: Match, op: core.Call) -> Value | None:
 
 @pattern(*ADD, *SUB)
 def like_terms(m: Match, op: core.Call) -> Value | None:
-    """c1 * x + c2 * x → (c1 + c2) * x; x + x → 2 * x; also (u + c1 * x) + c2 * x"""
+    """c1 * x + c2 * x → (c1 + c2) * x; x + x → 2 * x; also (u + c1 * x) + c2 * x
+
+    Constants of opposite sign stay apart: inf - inf is NaN and must be.
+    """
     if not isinstance(op.result.type, Array | Scalar):
         return None
     x, y = op.operands
@@ -114,8 +115,9 @@ def _combined(m: Match, x: Value, y: Value, plus: bool) -> Value | None:
         (k1, factors), (k2, others) = _factors(u), _factors(v)
         if factors != others:
             return None
-    c = c1 * k1 + (c2 * k2 if plus else -c2 * k2)
-    if c == 0 or core.constant(u) is not core.MISSING:
+    left, right = c1 * k1, (c2 * k2 if plus else -c2 * k2)
+    c = left + right
+    if left * right <= 0 or core.constant(u) is not core.MISSING:
         return None
     for k, base in ((k1, u), (k2, v)):
         r = c if k == 1 else exact_quotient(c, k)
@@ -163,28 +165,6 @@ def _factors(v: Value) -> tuple[Any, Counter[Value]]:
         else:
             found[v] += 1
     return c, found
-
-
-@pattern(*ADD)
-def common_factor(m: Match, op: core.Call) -> Value | None:
-    """a * x + b * x → (a + b) * x for an array x: two products become one"""
-    left, right = (m.only(v, MUL) for v in op.operands)
-    if not left or not right:
-        return None
-    for k, x in enumerate(left):
-        for j, other in enumerate(right):
-            a, b = left[1 - k], right[1 - j]
-            if x is other and is_array(x) and _worth_adding(op, a, b):
-                return m.call(operator.mul, m.call(operator.add, a, b), x)
-    return None
-
-
-def _worth_adding(op: core.Call, a: Value, b: Value) -> bool:
-    if is_scalar(a) and is_scalar(b):
-        return True
-    # Contributions of different statements stay apart: each has its own line.
-    one_stmt = len({v.owner.loc.stmt for v in op.operands}) == 1  # type: ignore[union-attr]
-    return one_stmt and a.type == b.type == op.result.type
 
 
 # --- truth --------------------------------------------------------------------------------------

@@ -77,7 +77,9 @@ class Programs:
         return self.rng.choice(values[-5:] if self.rng.random() < 0.8 else values)
 
     def name(self, v: Value, like: Value | None = None) -> Value:
-        v.name = like.name if like is not None and self.rng.random() < 0.6 else self.rng.choice(NAMES)
+        v.name = (
+            like.name if like is not None and self.rng.random() < 0.6 else self.rng.choice(NAMES)
+        )
         return v
 
     def call(self, b: Builder, fn: Callable, args: list, t: object, **more) -> Value:
@@ -267,7 +269,9 @@ class Programs:
         body.params = [item, *params]
         for p in body.params:
             p.owner = body
-        stops = self.finish_body({**env, VEC: env[VEC] + [item] if over_tape else env[VEC]}, body, params, depth)
+        stops = self.finish_body(
+            {**env, VEC: env[VEC] + [item] if over_tape else env[VEC]}, body, params, depth
+        )
         op = b.add(
             core.For, [*heads, *inits], types, body=body, over="seq" if over_tape else "range",
             reverse=self.rng.random() < 0.5, stops=stops,

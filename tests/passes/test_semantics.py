@@ -21,7 +21,8 @@ few = settings(max_examples=60, deadline=None, suppress_health_check=list(Health
 
 
 def check(fn: Function, passes: list[ModuleType]) -> None:
-    before = [outcome(fn, *args) for args in INPUTS]
+    # Where a number is divided by zero, the sign of that zero may be another afterwards.
+    before = [outcome(fn, *args, errors="raise") for args in INPUTS]
     text = to_text(fn)
     new = clone_function(fn)
     assert to_text(new) == text

@@ -1,0 +1,116 @@
+"""A program that fails must not have a gradient.
+
+`np.sum(x * y)` fails where the lengths of x and y differ; its gradient, which needs no product,
+would not. When an op of the user's program that demands equal sizes of the parameters is gone from
+the gradient, and nothing that is left demands the same, a check stands in for it.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from adcompile.ir import core
+from adcompile.ir.builder import Builder
+from adcompile.ir.core import Block, Function, Value
+from adcompile.ir.types import Array, Dim, Opaque, Size, Tree, Type
+from adcompile.rules.registry import lookup
+
+Path = tuple[Hashable, ...]
+_ERROR = Opaque(ValueError)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An axis of an array among the parameters."""
+
+    param: Value
+    path: Path
+    axis: int
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """Two sizes that an op needs to be equal."""
+
+    op: core.Call
+    a: Size
+    b: Size
+
+
+def collect(fn: Function) -> list[Demand]:
+    """What the program demands, on every path, of sizes that are not known to be equal."""
+    return [
+        Demand(op, a, b)
+        for op in fn.block.ops
+        if isinstance(op, core.Call) and len(op.operands) > 1
+        for a, b in _pairs(op)
+        if a != b
+    ]
+
+
+def restore(fn: Function, demands: list[Demand]) -> None:
+    """Check at the start of `fn` what nothing in it demands any more."""
+    left = {frozenset((d.a, d.b)) for d in collect(fn)}
+    places = {size: place for p in fn.block.params for size, place in _places(p, p.type, ())}
+    b = Builder(Block())
+    for d in demands:
+        sizes = frozenset((d.a, d.b))
+        known = all(isinstance(s, int) or s in places for s in sizes)
+        if sizes in left or not known:
+            continue
+        left.add(sizes)
+        _check(b.at(d.op.loc), d, places)
+    fn.block.ops[:0] = b.block.ops
+
+
+def _pairs(op: core.Call) -> Iterator[tuple[Size, Size]]:
+    shapes = [v.type.shape for v in op.operands if isinstance(v.type, Array)]
+    if op.fn in (operator.matmul, np.matmul, np.dot) and len(shapes) == 2 and all(shapes):
+        x, y = shapes
+        yield x[-1], y[-2] if len(y) > 1 else y[-1]
+    elif _is_elementwise(op):
+        for axis in range(max(map(len, shapes), default=0)):
+            sizes = [s[-1 - axis] for s in shapes if axis < len(s) and s[-1 - axis] != 1]
+            yield from zip(sizes, sizes[1:])
+
+
+def _is_elementwise(op: core.Call) -> bool:
+    if isinstance(op.fn, np.ufunc):
+        return op.fn.signature is None
+    rules = lookup(op.fn)
+    return rules is not None and rules.partials is not None
+
+
+def _places(v: Value, t: Type, path: Path) -> Iterator[tuple[Dim, Place]]:
+    """The symbolic sizes of the arrays in a parameter."""
+    if isinstance(t, Tree):
+        for key, item in zip(t.keys, t.items, strict=True):
+            yield from _places(v, item, (*path, key))
+    elif isinstance(t, Array):
+        for axis, size in enumerate(t.shape):
+            if isinstance(size, Dim):
+                yield size, Place(v, path, axis)
+
+
+def _check(b: Builder, d: Demand, places: dict[Dim, Place]) -> None:
+    def size(s: Size) -> Value:
+        if isinstance(s, int):
+            return b.const(s)
+        place = places[s]
+        x = place.param
+        for key in place.path:
+            x = b.item(x, key)
+        return b.size(x, place.axis)
+
+    differ = b.call(operator.ne, size(d.a), size(d.b))
+    fails, passes = b.into(Block()), b.into(Block())
+    message = f"sizes do not fit in `{d.op.loc.stmt.text}`"
+    error = fails.call_op(ValueError, [message], types=[_ERROR]).result
+    fails.add(core.Raise, [error], ())
+    fails.yield_()
+    passes.yield_()
+    b.if_(differ, fails.block, passes.block, ())
