@@ -128,10 +128,14 @@ class _Coalescer:
 
     def _loop(self, op: core.For | core.While) -> None:
         """Parameters with results; where both are alive the yielded version keeps the name."""
-        for p, r, y in zip(op.carried, op.results, end_of(op.body).operands):
+        yields = end_of(op.body).operands
+        handed = {id(self.find(y)): y for y in yields if y in self.made}
+        for p, r, y in zip(op.carried, op.results, yields):
             if not self.placement.plan.users.get(p):
                 continue  # never read
-            if self._is_remade(op.body, y) and self.conflict(p, y) and self.unite(r, y):
+            rotates = handed.get(id(self.find(p)), y) is not y  # `a, b = b, a`
+            remade = self._is_remade(op.body, y) and not rotates
+            if remade and self.conflict(p, y) and self.unite(r, y):
                 slot = self.find(r)
                 if slot.hint:
                     self.find(p).hint = f"{slot.hint}_in"

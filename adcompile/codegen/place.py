@@ -253,7 +253,8 @@ def _insert_copy(edge: Edge, plan: Nesting) -> None:
         block.ops.insert(block.ops.index(op) + 1, copy)
         return
     copy = _copy_of(edge.source, op)
-    if _is_in_expression(block, plan):
+    kept = isinstance(op, core.Make | core.NewSeq) or (isinstance(op, core.Append) and edge.at)
+    if kept or _is_in_expression(block, plan):
         copy.results[0].name = None
     elif copy.results[0].name is None or isinstance(op, core.For | core.While | core.Yield):
         copy.results[0].name = edge.target.name

@@ -162,6 +162,8 @@ def _factors(v: Value) -> tuple[Any, Counter[Value]]:
         elif taken_apart < _MOST_FACTORS and (pair := _product(v)):
             taken_apart += 1
             work.extend(pair)
+        elif isinstance(v.owner, core.Call) and v.owner.fn in NEG and is_plain(v.owner):
+            c, work = -c, [*work, v.owner.operands[0]]
         else:
             found[v] += 1
     return c, found

@@ -225,7 +225,7 @@ def nested(m):
 
 def growing(x, n):
     items = []
-    for i in range(n):
+    for _ in range(n):
         x = np.sin(x)
         items.append(x)
     return np.stack(items).sum()
