@@ -390,6 +390,9 @@ class Function:
         return self.block.yields
 
 
+Structured = If | For | While | Scope  # the ops that hold blocks
+
+
 # --- walking (iterative: programs may be long and deep) -----------------------------------------
 
 
@@ -399,20 +402,21 @@ def walk_blocks(root: Block) -> Iterator[Block]:
     while stack:
         block = stack.pop()
         yield block
-        for op in reversed(block.ops):
-            stack.extend(reversed(op.blocks))
+        inner = [b for op in block.ops if isinstance(op, Structured) for b in op.blocks]
+        stack.extend(reversed(inner))
 
 
 def walk(root: Block) -> Iterator[Op]:
     """All ops of `root` in program order, an op before those of its blocks."""
     stack = [iter(root.ops)]
     while stack:
-        op = next(stack[-1], None)
-        if op is None:
+        for op in stack[-1]:
+            yield op
+            if isinstance(op, Structured):
+                stack.extend(iter(b.ops) for b in reversed(op.blocks))
+                break
+        else:
             stack.pop()
-            continue
-        yield op
-        stack.extend(iter(b.ops) for b in reversed(op.blocks))
 
 
 def callees(root: Function) -> list[Function]:
@@ -452,7 +456,14 @@ def constant(value: Value, default: Any = MISSING) -> Any:
 
 
 def has_effect(op: Op) -> bool:
-    """Whether `op`, or anything inside it, must be kept, in order, once."""
-    if isinstance(op, Assert | Raise | Write) or (isinstance(op, Call) and op.effect):
-        return True
-    return any(has_effect(inner) for block in op.blocks for inner in block.ops)
+    """Whether `op`, or anything inside it or that it invokes, must be kept, in order, once."""
+    work, invoked = [op], set()
+    while work:
+        op = work.pop()
+        if isinstance(op, Assert | Raise | Write) or (isinstance(op, Call) and op.effect):
+            return True
+        work.extend(inner for block in op.blocks for inner in block.ops)
+        if isinstance(op, Invoke) and op.callee not in invoked:
+            invoked.add(op.callee)
+            work.extend(op.callee.block.ops)
+    return False

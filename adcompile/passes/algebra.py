@@ -68,6 +68,14 @@ def times_one(m: Match, op: core.Call) -> Value | None:
 
 
 @pattern(*MUL)
+def times_minus_one(m: Match, op: core.Call) -> Value | None:
+    """-1 * x, x * -1 → -x"""
+    x, y = op.operands
+    other = y if is_number(x, -1) else x if is_number(y, -1) else None
+    return None if other is None or number(other) is not None else m.call(operator.neg, other)
+
+
+@pattern(*MUL)
 def times_zero(m: Match, op: core.Call) -> Value | None:
     """0 * x → 0 for integers, which are never NaN"""
     integer = isinstance(op.result.type, Scalar) and op.result.type.kind == "int"
@@ -147,7 +155,7 @@ def scalars_outward(m: Match, op: core.Call) -> Value | None:
 
 @pattern(*MUL)
 def times_quotient(m: Match, op: core.Call) -> Value | None:
-    """d * (1 / x) → d / x; s1 * (s2 / x) → (s1 * s2) / x; a * (c / x) → c * (a / x)"""
+    """d * (1 / x) → d / x; (c * a) * (1 / s) → (c / s) * a; s1 * (s2 / x) → (s1 * s2) / x; a * (c / x) → c * (a / x)"""
     for k, v in enumerate(op.operands):
         other = op.operands[1 - k]
         inner = m.only(v, DIV)
@@ -155,6 +163,9 @@ def times_quotient(m: Match, op: core.Call) -> Value | None:
             continue
         p, q = inner
         if is_number(p, 1):
+            scaled = m.only(other, MUL) if is_scalar(q) and is_array(other) else None
+            if scaled and number(scaled[0]) is not None:  # keeps one product with the array
+                return m.call(operator.mul, m.call(operator.truediv, scaled[0], q), scaled[1])
             return m.call(operator.truediv, other, q)
         if is_scalar(p) and is_array(q):
             if is_scalar(other):

@@ -20,6 +20,7 @@ from adcompile.ir import core
 from adcompile.ir.core import Block, Function, Op, Value
 from adcompile.ir.types import Array, Opaque, is_numeric
 from adcompile.passes.rename import Renaming
+from adcompile.passes.patterns import is_number
 from adcompile.passes.structure import is_maker, is_pure
 
 # On arrays these are the same; on Python numbers they differ in the type of the result.
@@ -128,6 +129,8 @@ class _Numbering:
         on_arrays = all(isinstance(r.type, Array) for r in op.results)
         if not op.keywords and isinstance(fn, Hashable):
             fn = _SAME.get(fn, fn) if on_arrays else fn
+            if fn is operator.pow and on_arrays and is_number(op.operands[1], 2):
+                fn, operands = operator.mul, (operands[0], operands[0])  # x ** 2 is x * x
             if fn in _COMMUTATIVE and all(is_numeric(v.type) for v in op.operands):
                 operands = tuple(sorted(operands))
         return ("call", id(fn), on_arrays, op.keywords, operands)

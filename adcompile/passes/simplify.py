@@ -83,6 +83,7 @@ class _Round:
                 self.replace(op, values, scratch.ops)
                 frame.todo.extend(reversed(scratch.ops))
                 return True
+            scratch.ops.clear()
         return False
 
     def take_branch(self, op: core.If, frame: _Frame) -> None:

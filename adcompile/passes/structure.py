@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from adcompile.ir import core
 from adcompile.ir.core import Block, Function, Op, Value
 
-STRUCTURED = core.If | core.For | core.While | core.Scope
+STRUCTURED = core.Structured
 
 # Functions that give a new buffer, which may be written to later: two calls are two buffers.
 _LIKE = ("zeros", "ones", "empty", "full")

@@ -155,7 +155,7 @@ REWRITES: list[tuple[Callable[[Any], Any], str]] = [
     (lambda a: a.s * -a.x, "(-s) * x"),
     (lambda a: -(a.s * a.x), "(-s) * x"),
     (lambda a: -(2.0 * a.x), "-2.0 * x"),
-    (lambda a: -1 * a.x * 2, "-2.0 * x"),
+    (lambda a: -1 * a.x * 2, "-2 * x"),
     (lambda a: -(a.x - a.y), "y - x"),
     (lambda a: -a.x / a.y, "-(x / y)"),
     (lambda a: a.x / -a.y, "-(x / y)"),
