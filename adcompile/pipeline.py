@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -28,6 +30,35 @@ POLISH = (simplify, shapes, cse, fuse, hoist, dce, results)
 SPLIT = tuple(p for p in POLISH if p is not fuse)
 
 
+class _CollectorPaused:
+    """No garbage collection while compiling.
+
+    SSA is one large web of cycles, all of it alive until the text is made: to go over it again and
+    again took a third of the time.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0  # threads
+        self._was_on = False
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._was_on = gc.isenabled()
+                gc.disable()
+            self._inside += 1
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside and self._was_on:
+                gc.enable()
+
+
+_collector_paused = _CollectorPaused()
+
+
 def compile_gradient(
     fn: Callable[..., Any],
     types: Sequence[Type],
@@ -43,18 +74,19 @@ def compile_gradient(
     `wrt` are names of parameters; with `as_tuple` there is a tuple of gradients even for one.
     Returns the text and the SSA that it was made from.
     """
-    primal = lower_function(fn, types, kwarg_types or {})
-    name = primal.name.strip("<>") + ("_value_and_grad" if with_value else "_grad")
-    gradient, sweep = reverse(
-        primal,
-        _positions(primal, wrt),
-        name=name,
-        as_tuple=as_tuple,
-        with_value=with_value,
-        has_aux=has_aux,
-    )
-    finish(gradient, sweep)
-    return generate(gradient), gradient
+    with _collector_paused:
+        primal = lower_function(fn, types, kwarg_types or {})
+        name = primal.name.strip("<>") + ("_value_and_grad" if with_value else "_grad")
+        gradient, sweep = reverse(
+            primal,
+            _positions(primal, wrt),
+            name=name,
+            as_tuple=as_tuple,
+            with_value=with_value,
+            has_aux=has_aux,
+        )
+        finish(gradient, sweep)
+        return generate(gradient), gradient
 
 
 def compile_step(
@@ -70,12 +102,13 @@ def compile_step(
     The first of `types` is that of the tree of parameters. Also returns the names of the keywords
     that take the optimizer's state trees and the numbers of the step.
     """
-    primal = lower_function(loss, types, kwarg_types)
-    name = primal.name.strip("<>") + "_step"
-    step, sweep = reverse(primal, [0], name=name, with_value=True, has_aux=has_aux)
-    names = append_update(step, optimizer)
-    finish(step, sweep)
-    return generate(step), step, names
+    with _collector_paused:
+        primal = lower_function(loss, types, kwarg_types)
+        name = primal.name.strip("<>") + "_step"
+        step, sweep = reverse(primal, [0], name=name, with_value=True, has_aux=has_aux)
+        names = append_update(step, optimizer)
+        finish(step, sweep)
+        return generate(step), step, names
 
 
 def finish(fn: Function, sweep: Sweep) -> None:

@@ -29,6 +29,8 @@ from adcompile.ir.types import Array, Scalar, Tree, Type
 Loop = core.For | core.While
 
 SHAPE_QUERIES = (np.shape, np.size, np.ndim, len)
+# One pass over an array at most: cheaper again than kept, if the array itself is kept anyway.
+OFFSETS = (operator.add, operator.sub, operator.neg, np.add, np.subtract, np.negative)
 CHEAP_LIMIT = 8  # ops that recomputing one value may take
 
 
@@ -201,6 +203,7 @@ class Recipe:
 
     cost: int
     leaves: frozenset[Value]
+    indexed: bool = False  # the loop's counter is needed
 
 
 @dataclass(eq=False, slots=True)
@@ -217,7 +220,7 @@ class LoopPair:
     def settle(self) -> None:
         needed = self._move_shape_queries(_reads(self.backward.body, self.primal.body, self.nest))
         saved = self._choose(needed)
-        indexed = [v for v in needed if v not in saved and self._needs_index(v)]
+        indexed = [v for v in needed if v not in saved and self._recipe(v).indexed]
         every = self.site is self.primal.body and not self.primal.stops
         index = self._index()
         if not saved and every and index is not None:
@@ -264,20 +267,15 @@ class LoopPair:
 
     def _find_recipe(self, v: Value) -> Recipe:
         if not self._inside(v) or v is self._index():
-            return Recipe(0, frozenset())
+            return Recipe(0, frozenset(), v is self._index())
         op = v.owner
         if isinstance(op, Op) and _cheap(op) and self._place_for(v) is not None:
             parts = [self._recipe(x) for x in op.operands]
             cost = (not isinstance(op, core.Const)) + sum(part.cost for part in parts)
             if cost <= CHEAP_LIMIT:
-                return Recipe(cost, frozenset().union(*(part.leaves for part in parts)))
+                leaves = frozenset().union(*(part.leaves for part in parts))
+                return Recipe(cost, leaves, any(part.indexed for part in parts))
         return Recipe(0, frozenset([v]))
-
-    def _needs_index(self, v: Value) -> bool:
-        if v is self._index():
-            return True
-        op = v.owner
-        return self._inside(v) and isinstance(op, Op) and any(map(self._needs_index, op.operands))
 
     def _move_shape_queries(self, needed: list[Value]) -> list[Value]:
         """Ask for shapes in the forward body, so that no array is kept for its shape alone."""
@@ -296,6 +294,7 @@ class LoopPair:
             if x not in other:
                 block.ops.remove(op)
                 home = self.nest.home[x]
+                op.order = 0
                 home.ops.insert(_position_after(home, [x]), op)
                 self.nest.home.update((r, home) for r in op.results)
                 moved = True
@@ -450,6 +449,8 @@ def _cheap(op: Op) -> bool:
         case core.Index(spec=spec):
             views = all(entry != "value" for entry in spec) or _scalar(op.result.type)
             return views or _rows(op)
+        case core.Call(effect=False) if op.fn in OFFSETS:
+            return any(_scalar(x.type) for x in op.operands) or len(op.operands) == 1
         case core.Make() | core.Call(effect=False):
             return all(_scalar(r.type) for r in op.results) and all(
                 _scalar(x.type) or isinstance(x.owner, core.Const) for x in op.operands

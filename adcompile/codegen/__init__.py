@@ -1,0 +1,1 @@
+"""From SSA to the text of Python functions, and from text to functions."""

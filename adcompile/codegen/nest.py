@@ -197,9 +197,7 @@ class _Nester:
     # --- what nests ------------------------------------------------------------------------------
 
     def _nests(self, op: Op, block: Block) -> bool:
-        if len(op.results) != 1 or isinstance(
-            op, Writer | Loop | core.Scope | core.Invoke | core.Unpack
-        ):
+        if len(op.results) != 1 or isinstance(op, Writer | Loop | core.Scope | core.Unpack):
             return False
         if isinstance(op, core.If) and op not in self.plan.expressions:
             return False

@@ -39,7 +39,7 @@ class Nesting:
     def has_effect(self, op: Op) -> bool:
         if op.blocks:
             return any(block in self.acting for block in op.blocks)
-        return core.has_effect(op)
+        return core.has_effect(op) or isinstance(op, core.Invoke)
 
     def is_line(self, op: Op) -> bool:
         return op not in self.inlined and op not in self.absorbed and op not in self.dead

@@ -44,10 +44,12 @@ class Symbols:
         self.namespace: dict[str, Any] = {}
         self.globals: dict[str, GlobalRef] = {}
         self.imports: dict[str, str] = {}  # bound name → the line that binds it
+        self.reserved = frozenset(reserved)  # names of parameters, which cannot be changed
         self.taken: set[str] = set(reserved) | set(keyword.kwlist) | {"_"}
         # By id: the name and the object (kept alive, so that ids stay unique), and its import.
         self._objects: dict[int, tuple[str, Any, str | None]] = {}
         self._refs: dict[GlobalRef, str] = {}
+        self._renamed: dict[str, str] = {}  # modules whose usual name is a parameter's
 
     def restart(self) -> None:
         """Keep all names, and forget what has been used of them."""
@@ -96,11 +98,11 @@ class Symbols:
         paths = _paths(fn)
         if paths:
             prefix, attr = _choose(paths, hint)
-            if prefix == "":
+            if prefix:
+                return f"{self._import(prefix)}.{attr}"
+            if attr not in self.reserved:
                 self.taken.add(attr)
                 return attr
-            self._import(prefix.split(".")[0], _line(prefix))
-            return f"{prefix}.{attr}"
         if id(fn) in self._objects:
             return self._use(fn)
         name = getattr(fn, "__name__", type(fn).__name__)
@@ -111,9 +113,18 @@ class Symbols:
             return self._use(fn)
         return self.object(fn, name.strip("<>"))
 
-    def _import(self, bound: str, line: str) -> None:
-        self.imports[bound] = line
-        self.taken.add(bound)
+    def _import(self, prefix: str) -> str:
+        """Import what `prefix` (such as `np.linalg`) starts with; returns how it is written."""
+        root, dot, rest = prefix.partition(".")
+        name, line = root, next(line for path, line in MODULES.values() if path == prefix)
+        if root in self.reserved:  # a parameter has its name
+            if prefix not in self._renamed:
+                self._renamed[prefix] = self.fresh(root)
+            name = self._renamed[prefix]
+            line = f"{line.partition(' as ')[0]} as {name}"
+        self.imports[name] = line
+        self.taken.add(name)
+        return name + dot + rest
 
     # --- constants -------------------------------------------------------------------------------
 
@@ -151,8 +162,8 @@ class Symbols:
 
     def _number(self, value: float) -> Node:
         if value != value or value in (math.inf, -math.inf):
-            self._import("np", "import numpy as np")
-            node = nodes.dotted("np.nan" if value != value else "np.inf")
+            constant = "nan" if value != value else "inf"
+            node = nodes.dotted(f"{self._import('np')}.{constant}")
             return gast.UnaryOp(gast.USub(), node) if value < 0 else node
         if math.copysign(1.0, value) < 0:
             return gast.UnaryOp(gast.USub(), nodes.literal(-value))
@@ -166,19 +177,12 @@ class Symbols:
     def _dtype(self, value: np.dtype) -> Node:
         if value == np.dtype(value.type):
             return self.function(value.type)
-        self._import("np", "import numpy as np")
-        return nodes.call("np.dtype", [nodes.literal(value.str)])
+        return nodes.call(f"{self._import('np')}.dtype", [nodes.literal(value.str)])
 
     def _module(self, value: types.ModuleType) -> Node:
         if value.__name__ in MODULES:
-            path, line = MODULES[value.__name__]
-            self._import(path.split(".")[0], line)
-            return nodes.dotted(path)
+            return nodes.dotted(self._import(MODULES[value.__name__][0]))
         return nodes.name(self.object(value, value.__name__.split(".")[-1]))
-
-
-def _line(prefix: str) -> str:
-    return next(line for path, line in MODULES.values() if path == prefix)
 
 
 def _importable(fn: Any) -> bool:

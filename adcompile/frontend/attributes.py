@@ -24,9 +24,10 @@ from adcompile.frontend.operands import (
 )
 from adcompile.frontend.scopes import Outside, data_type, is_static
 from adcompile.frontend.scopes import attribute as module_attribute
+from adcompile.frontend.wanted import fixed_type
 from adcompile.ir import core
 from adcompile.ir.core import Value
-from adcompile.ir.types import Array, Opaque, Scalar, Seq, Tree, describe
+from adcompile.ir.types import Array, Opaque, Scalar, Seq, Static, Tree, describe
 
 LIST_METHODS = {"append", "copy", "extend", "index", "insert", "pop", "reverse"}
 DICT_METHODS = {"copy", "get", "items", "keys", "pop", "setdefault", "update", "values"}
@@ -42,7 +43,9 @@ def from_outside(cx: Context, found: Outside, node: gast.AST) -> Operand:
         return Known(obj)
     if not isinstance(obj, bool) and isinstance(obj, float) and _is_constant(found):
         return cx.here(node).const(obj)
-    t = data_type(obj) or Opaque(type(obj))
+    t = fixed_type(data_type(obj) or Opaque(type(obj)), found.ref)
+    if isinstance(t, Static):
+        return calls.default(cx, Known(t.value), node)
     op = cx.here(node).add(core.Global, (), (t,), source=found.ref)
     if "." not in found.ref.name:
         op.result.name = found.ref.name

@@ -10,7 +10,7 @@ from typing import Any
 import gast
 import numpy as np
 
-from adcompile.frontend import attributes, expressions, joins, subscripts
+from adcompile.frontend import attributes, expressions, joins, subscripts, texts
 from adcompile.frontend.context import Context
 from adcompile.frontend.operands import (
     Closure,
@@ -124,6 +124,8 @@ def length(cx: Context, x: Operand, node: gast.AST) -> Operand:
     """`len(x)` of an array or a list of unknown length."""
     if isinstance(x, Obj):
         x = cx.contents(x)
+    if texts.is_text(x):
+        return cx.emit(node, len, [x], types=[Scalar("int")])
     item = x.type.item if isinstance(x, Value) and isinstance(x.type, Seq) else None
     if isinstance(item, Tree | Opaque | Static):  # items that make no array
         return cx.emit(node, len, [x], types=[Scalar("int")])
@@ -336,6 +338,8 @@ def _convert(fn: Callable[..., Any]) -> Handler:
                 return Known(fn(args[0].value))
             except (TypeError, ValueError, OverflowError) as e:
                 cx.mismatch(f"{type(e).__name__}: {e}", node)
+        if len(args) == 1 and isinstance(args[0], Value) and isinstance(args[0].type, Opaque):
+            return cx.emit(node, fn, args, kwargs, types=[Scalar(fn.__name__)])
         return cx.emit(node, fn, args, kwargs)
 
     return handler
@@ -372,6 +376,10 @@ HANDLERS: dict[Any, Handler] = {
     int: _convert(int),
     float: _convert(float),
     slice: _slice,
+    str: texts.conversion(str),
+    repr: texts.conversion(repr),
+    ascii: texts.conversion(ascii),
+    format: texts.conversion(format),
     getattr: _getattr,
 }
 
@@ -420,7 +428,8 @@ def append(cx: Context, node: gast.AST, x: Operand, item: Operand) -> None:
     if isinstance(held, Tup):
         cx.store.set(x, held.replaced(len(held.keys), item))
         return
-    assert isinstance(held, Value) and isinstance(held.type, Seq)
+    if not (isinstance(held, Value) and isinstance(held.type, Seq)):
+        cx.unsupported("this list cannot be appended to here", node, "make a copy: `list(xs)`")
     if isinstance(item, Obj):
         item.frozen = "it is an item of another list"
     cx.store.set(x, cx.here(node).append(held, cx.value(item, node)))

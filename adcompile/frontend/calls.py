@@ -14,7 +14,7 @@ from typing import Any
 import gast
 import numpy as np
 
-from adcompile.errors import SourceUnavailable, TypeMismatch
+from adcompile.errors import MissingRule, SourceUnavailable
 from adcompile.frontend import (
     builtin_calls,
     expressions,
@@ -23,6 +23,7 @@ from adcompile.frontend import (
     members,
     recursion,
     subscripts,
+    texts,
 )
 from adcompile.frontend.context import Context
 from adcompile.frontend.functions import code_of
@@ -37,6 +38,7 @@ from adcompile.frontend.operands import (
     is_bottom,
 )
 from adcompile.frontend.scopes import Frame, data_type
+from adcompile.frontend.source import loc_of
 from adcompile.ir.core import Value
 from adcompile.ir.infer import infer_call
 from adcompile.ir.types import Array, Opaque, Scalar, Seq, Tree, TypeClash, scalar_kind
@@ -109,6 +111,9 @@ def _call_known(
     folded = fold.call(cx, fn, args, kwargs)
     if folded is not None:
         return folded
+    owner = getattr(fn, "__self__", None)
+    if isinstance(owner, str):
+        return texts.method(cx, node, Known(owner), fn.__name__, args, kwargs)
     _refuse_writes(cx, node, fn, kwargs)
     if any(map(is_bottom, (*args, *kwargs.values()))) and not isinstance(fn, types.FunctionType):
         return cx.bottom(node)
@@ -132,6 +137,13 @@ def _call_known(
                 return inline(
                     cx, node, closure_of(cx, fn.__func__, node, Known(receiver)), args, kwargs
                 )
+    if any(isinstance(a, Closure) and a.parent is not None for a in (*args, *kwargs.values())):
+        name = getattr(fn, "__name__", str(fn))
+        raise MissingRule(
+            f"no derivative is known for `{name}`, which is given a function",
+            loc_of(node),
+            f"give a rule for `{name}`, or call it outside and pass its result",
+        )
     return cx.emit(node, fn, args, kwargs)
 
 
@@ -256,7 +268,12 @@ def _call_bound(
     cx: Context, node: gast.AST, fn: Bound, args: list[Operand], kwargs: dict[str, Operand]
 ) -> Operand:
     x, name = fn.receiver, fn.name
+    if texts.is_text(x):
+        return texts.method(cx, node, x, name, args, kwargs)
     if isinstance(x, Value) and isinstance(x.type, Opaque):
+        error = cx.unknown(x, node)
+        if error is not None:
+            raise error
         method = getattr(x.type.cls, name, None)
         if not callable(method):
             cx.mismatch(f"a {x.type.cls.__name__} has no method `{name}`", node)
@@ -330,7 +347,8 @@ def body(cx: Context, statements: Any) -> Operand:
     cx.execute(cx, statements)
     result = cx.store.get(cell)
     if isinstance(result, joins.Poison):
-        raise TypeMismatch(
+        cx.refuse(
+            result,
             f"{cx.frame.code.name} returns {result.reason}",
             result.locs[0] if result.locs else cx.builder.loc,
             "return the same kind of value on each path",

@@ -7,14 +7,20 @@ the place that they are about.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 import gast
 
-from adcompile.errors import InternalError, TypeMismatch, UnsupportedSyntax
-from adcompile.frontend import joins, members
+from adcompile.errors import (
+    AdcompileError,
+    InternalError,
+    MissingRule,
+    TypeMismatch,
+    UnsupportedSyntax,
+)
+from adcompile.frontend import joins, members, wanted
 from adcompile.frontend.operands import (
     Bound,
     Closure,
@@ -30,26 +36,24 @@ from adcompile.frontend.operands import (
 )
 from adcompile.frontend.scopes import Frame, Store
 from adcompile.frontend.source import loc_of
+from adcompile.frontend.wanted import Counter, NeedUnrolled
 from adcompile.ir.builder import Builder
-from adcompile.ir.core import MISSING, Block, Call, Item, Make, Unpack, Value
+from adcompile.ir.core import MISSING, Block, Call, Loc, Make, Value
 from adcompile.ir.infer import NeedValue, infer_call
-from adcompile.ir.types import UNDEFINED, Dim, Opaque, Scalar, Tree, Type, TypeClash, Undefined
+from adcompile.ir.types import (
+    UNDEFINED,
+    Dim,
+    Opaque,
+    Scalar,
+    Seq,
+    Tree,
+    Type,
+    TypeClash,
+    Undefined,
+    is_inexact,
+)
 
 
-class NeedStatic(Exception):
-    """The value of a parameter's leaf decides a type: `path` is (index, *keys of the tree)."""
-
-    def __init__(self, path: tuple[Any, ...]):
-        super().__init__(f"the value of parameter leaf {path} is needed at compile time")
-        self.path = path
-
-
-class NeedUnrolled(Exception):
-    """The counter of a loop over a known range decides a type: the loop must be unrolled."""
-
-    def __init__(self, counter: Value):
-        super().__init__(counter)
-        self.counter = counter
 
 
 @dataclass(eq=False)
@@ -69,7 +73,7 @@ class Context:
     bottoms: list[tuple[Value, str, gast.AST]] = field(default_factory=list)  # read, not assigned
     unrolled: Hashable = None  # the iterations of unrolled loops that are being lowered
     generic: set[Dim] = field(default_factory=set)  # dimensions of any size, made by loops
-    counters: set[Value] = field(default_factory=set)  # of loops that can be unrolled
+    counters: dict[Value, Counter] = field(default_factory=dict)  # of loops over ranges
     dead: bool = False  # what follows is never reached
     returned: gast.AST | None = None  # the last `return`
 
@@ -105,7 +109,21 @@ class Context:
     # --- values ---------------------------------------------------------------------------------
 
     def contents(self, obj: Obj) -> Operand:
-        return self.store.get(obj)
+        """What a list or dict holds, where it is read."""
+        held = self.store.get(obj)
+        if isinstance(held, Poison):
+            self.refuse(
+                held,
+                f"the items of this {obj.node.__name__} have no single type: {held.reason}",
+                self.builder.loc,
+                "keep the items of one list of one type, or use a tuple",
+            )
+        return held
+
+    def refuse(self, x: Poison, message: str, loc: Loc, hint: str | None = None) -> NoReturn:
+        """What is read has no single type: an error, unless a loop can be unrolled."""
+        error = TypeMismatch(message, loc, hint)
+        raise NeedUnrolled(x.loop, error) if x.loop is not None else error
 
     def known(self, x: Operand) -> Any:
         """The Python object that `x` is known to be, or MISSING."""
@@ -134,18 +152,13 @@ class Context:
         found = self.known(v)
         if found is not MISSING:
             return self.here(node).const(found)
-        path = self._path(v)
-        if path is not None:
-            raise NeedStatic(path)
-        counter = self._counter(v)
-        if counter is not None:
-            raise NeedUnrolled(counter)
         what = f"`{v.name}`" if v.name else "this number"
-        self.mismatch(
+        error = TypeMismatch(
             f"the value of {what} must be known at compile time: it decides the type of the result",
-            node,
+            loc_of(node),
             "pass it as an argument of the function, or write a constant",
         )
+        raise wanted.what(self, v, error) or error
 
     def static(self, x: Operand, node: gast.AST) -> Any:
         """The Python object that `x` must be known to be here."""
@@ -153,32 +166,6 @@ class Context:
         if found is MISSING:
             found = literal(self.need(self.value(x, node), node))
         return found
-
-    def _counter(self, v: Value) -> Value | None:
-        """The counter that `v` is computed from."""
-        work, seen = [v], {v}
-        while work and self.counters:
-            v = work.pop()
-            if v in self.counters:
-                return v
-            if isinstance(v.owner, Call):
-                work += [o for o in v.owner.operands if o not in seen]
-                seen.update(v.owner.operands)
-        return None
-
-    def _path(self, v: Value) -> tuple[Any, ...] | None:
-        keys: list[Any] = []
-        while v not in self.parameters:
-            match v.owner:
-                case Item(operands=[tree], key=key):
-                    keys.append(key)
-                case Unpack(operands=[tree], results=results):
-                    assert isinstance(tree.type, Tree)
-                    keys.append(tree.type.keys[results.index(v)])
-                case _:
-                    return None
-            v = tree
-        return (self.parameters[v], *reversed(keys)) if isinstance(v.owner, Block) else None
 
     def check_bottoms(self) -> None:
         """Refuse reads of variables that turned out to be assigned on no path."""
@@ -254,15 +241,35 @@ class Context:
                 asked.add(e.operand)
                 replace(e.operand)
             except TypeClash as e:
-                self.mismatch(e.reason, node, self._unknown(operands))
+                raise self._clash(e, node, operands) from None
 
-    def _unknown(self, operands: Sequence[Value]) -> str | None:
-        """A hint where an operand is the result of a function that nothing is known of."""
-        for v in operands:
-            if v.type == Opaque(object) and isinstance(v.owner, Call):
-                name = getattr(v.owner.fn, "__name__", str(v.owner.fn))
-                return f"what `{name}` returns is not known: it has no rule and no Python source"
-        return None
+    def _clash(self, e: TypeClash, node: gast.AST, operands: Sequence[Value]) -> AdcompileError:
+        found = (self.unknown(v, node) for v in operands)
+        error = next((f for f in found if f is not None), None)
+        return error or TypeMismatch(e.reason, loc_of(node))
+
+    def unknown(self, v: Value, node: gast.AST) -> AdcompileError | None:
+        """Why nothing is known of `v`: it comes out of a function of which nothing is known."""
+        while isinstance(v.owner, Call) and v.type == Opaque(object):
+            first = v.owner.operands[0] if v.owner.operands else None
+            if first is None or first.type != Opaque(object):
+                break
+            v = first  # a method or an item of an unknown result
+        if v.type != Opaque(object) or not isinstance(v.owner, Call):
+            return None
+        name = getattr(v.owner.fn, "__name__", str(v.owner.fn))
+        if any(is_inexact(t) for o in v.owner.operands for t in leaf_types(o.type)):
+            return MissingRule(
+                f"no derivative is known for `{name}`, nor what it returns",
+                v.owner.loc,
+                f"give a rule for `{name}`; or, if its result is no part of the derivative, "
+                f"convert it: `float({name}(stop_gradient(x)))`",
+            )
+        return TypeMismatch(
+            f"what `{name}` returns is not known: it has no rule and no Python source",
+            loc_of(node),
+            f"convert its result, `float({name}(…))`, or compute it outside and pass it",
+        )
 
     def _replaced(self, x: Value, old: Value, new: Value) -> Value:
         """`x` with `new` for `old`, also inside the containers that `x` is made of."""
@@ -342,3 +349,12 @@ def materialise(x: Operand, b: Builder, contents: joins.Contents) -> Value:
         case Unbound():
             raise TypeClash("a variable is read that was never assigned")
     raise TypeClash(f"{joins.describe_operand(x)} cannot be a value here")
+
+
+def leaf_types(t: Type) -> Iterator[Type]:
+    """The types of the leaves of a value of type `t`."""
+    if isinstance(t, Tree):
+        for item in t.items:
+            yield from leaf_types(item)
+    else:
+        yield t.item if isinstance(t, Seq) else t

@@ -14,7 +14,15 @@ from typing import Any
 import gast
 
 from adcompile.errors import InternalError, TypeMismatch
-from adcompile.frontend import attributes, branches, builtin_calls, calls, fold, subscripts
+from adcompile.frontend import (
+    attributes,
+    branches,
+    builtin_calls,
+    calls,
+    fold,
+    subscripts,
+    texts,
+)
 from adcompile.frontend.context import Context
 from adcompile.frontend.functions import make_code
 from adcompile.frontend.operands import (
@@ -132,7 +140,7 @@ def _name(cx: Context, node: gast.Name) -> Operand:
             if "$" in node.id:
                 what = f"{cx.frame.code.name} returns different kinds of values"
                 hint = "return the same kind of value on each path"
-            cx.mismatch(f"{what}: {x.reason}{where}", node, hint)
+            cx.refuse(x, f"{what}: {x.reason}{where}", loc_of(node), hint)
         if isinstance(x, Unbound):
             cx.mismatch(f"`{node.id}` is read before it is assigned", node)
         if isinstance(x, Value) and is_bottom(x):
@@ -238,18 +246,12 @@ def binary(cx: Context, fn: Callable[..., Any], a: Operand, b: Operand, node: ga
         found = _on_containers(cx, fn, a, b, node)
         if found is not None:
             return found
-    if _is_text(a) or _is_text(b):
-        return cx.emit(node, fn, [a, b], types=[Opaque(str)])
+    if texts.is_text(a) or texts.is_text(b):
+        return cx.emit(node, fn, [a, b], types=[texts.TEXT])
     made = cx.emit(node, fn, [a, b])
     if known is not MISSING and isinstance(made, Value):
         cx.folded[made] = known
     return made
-
-
-def _is_text(x: Operand) -> bool:
-    return (isinstance(x, Known) and isinstance(x.value, str)) or (
-        isinstance(x, Value) and x.type == Opaque(str)
-    )
 
 
 def _on_containers(
@@ -269,7 +271,7 @@ def _on_containers(
         count = cx.static(times, node)
         if isinstance(count, int):
             return _sequence(cx, x.node, x.items * count)
-    if fn is operator.mod and _is_text(a):
+    if fn is operator.mod and texts.is_text(a):
         return None
     if fn is operator.or_:
         x, y = subscripts.layout(cx, a, node), subscripts.layout(cx, b, node)
@@ -324,7 +326,7 @@ def _boolop(cx: Context, node: gast.BoolOp) -> Operand:
         then, orelse = (right, keep) if is_and else (keep, right)
         x = branches.choose(cx, cond, then, orelse, node, "and" if is_and else "or")
         if isinstance(x, Poison):
-            cx.mismatch(x.reason, node)
+            cx.refuse(x, x.reason, loc_of(node))
     return x
 
 
@@ -336,7 +338,7 @@ def _ifexp(cx: Context, node: gast.IfExp) -> Operand:
         cx, cond, lambda: evaluate(cx, node.body), lambda: evaluate(cx, node.orelse), node, "ifexp"
     )
     if isinstance(x, Poison):
-        cx.mismatch(x.reason, node)
+        cx.refuse(x, x.reason, loc_of(node))
     return x
 
 
@@ -381,6 +383,8 @@ def compare(cx: Context, op: type, a: Operand, b: Operand, node: gast.AST) -> Op
         return _compare_trees(cx, fn, a, b, node)
     if fn in (operator.eq, operator.ne) and (_differ(a, b) or _differ(b, a)):
         return Known(fn is operator.ne)
+    if texts.is_text(a) or texts.is_text(b):
+        return cx.emit(node, fn, [a, b], types=[BOOL])
     return cx.emit(node, fn, [a, b])
 
 
@@ -462,6 +466,7 @@ def _call(cx: Context, node: gast.Call) -> Operand:
 
 EXPRESSIONS: dict[type, Callable[[Context, Any], Operand]] = {
     gast.Constant: _constant,
+    gast.JoinedStr: texts.joined,
     gast.Name: _name,
     gast.Tuple: _tuple,
     gast.List: _list,

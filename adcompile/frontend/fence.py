@@ -42,8 +42,7 @@ _ASYNC = "asynchronous code cannot be differentiated"
 _PLAIN = "write a plain function that returns its result, and call it from the asynchronous one"
 _MATCH = "`match` statements are not supported"
 _ELIF = "write `if`/`elif` tests"
-_FORMAT = "f-strings are not supported in differentiated code"
-_PRINT = "use several arguments (`print('loss', x)`) or a plain string"
+_PRINT = "write an f-string"
 _OLD = "not a construct of Python 3"
 _TOP = "it is never part of a function"
 _TRY = "exceptions cannot be caught in differentiated code"
@@ -134,8 +133,8 @@ TABLE: dict[str, Row] = _table(
     Row("Await", "await x", _ASYNC, _PLAIN),
     Row("Yield", "yield x", _GENERATOR, _COLLECT),
     Row("YieldFrom", "yield from xs", _GENERATOR, _COLLECT),
-    Row("JoinedStr", "f'{x}'", _FORMAT, _PRINT),
-    Row("FormattedValue", "f'{x}'", _FORMAT, _PRINT),
+    Row("JoinedStr", "f'{x:.3f}'", note="for messages: `print`, `raise`, `assert`"),
+    Row("FormattedValue", "f'{x:.3f}'"),
     Row("TemplateStr", "", "template strings are not supported", _PRINT),
     Row("Interpolation", "", "template strings are not supported", _PRINT),
     Row("Repr", "", _OLD, "call `repr(x)`"),

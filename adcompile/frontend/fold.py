@@ -15,6 +15,7 @@ import numpy as np
 
 from adcompile.frontend.context import Context
 from adcompile.frontend.operands import Known, Operand
+from adcompile.frontend.wanted import ARITHMETIC
 from adcompile.ir.core import MISSING
 from adcompile.ir.types import scalar_kind
 
@@ -45,7 +46,7 @@ def numbers(cx: Context, fn: Callable[..., Any], *args: Operand) -> Any:
     found = [cx.known(a) for a in args]
     if MISSING in found:
         return MISSING
-    if not all(scalar_kind(x) is not None or isinstance(x, str) for x in found):
+    if not all(map(_is_plain, found)):
         return MISSING
     if _too_big(fn, found):
         return MISSING
@@ -53,9 +54,13 @@ def numbers(cx: Context, fn: Callable[..., Any], *args: Operand) -> Any:
         result = fn(*found)
     except Exception:  # the program fails here too, if it comes here
         return MISSING
-    if scalar_kind(result) is None and not isinstance(result, str):
+    if not _is_plain(result):
         return MISSING
     return Known(result) if any(isinstance(a, Known) for a in args) else result
+
+
+def _is_plain(x: Any) -> bool:
+    return scalar_kind(x) is not None or isinstance(x, str | np.integer | np.bool_)
 
 
 def _too_big(fn: Callable[..., Any], found: list[Any]) -> bool:
@@ -68,10 +73,22 @@ def _too_big(fn: Callable[..., Any], found: list[Any]) -> bool:
     return False
 
 
+def arithmetic(
+    cx: Context, fn: Any, args: list[Operand], kwargs: dict[str, Operand]
+) -> Operand | None:
+    """Integers computed from what is known by a function such as `abs` or `math.floor`."""
+    if kwargs:
+        return None
+    found = numbers(cx, fn, *args)
+    return found if isinstance(found, Known) and isinstance(found.value, int) else None
+
+
 def call(cx: Context, fn: Any, args: list[Operand], kwargs: dict[str, Operand]) -> Operand | None:
     """`fn(*args, **kwargs)` where it is pure and everything is known."""
     try:
         pure = fn in PURE
+        if fn in ARITHMETIC:
+            return arithmetic(cx, fn, args, kwargs)
     except TypeError:
         return None
     owner = getattr(fn, "__self__", None)

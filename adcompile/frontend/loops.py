@@ -11,7 +11,7 @@ that a nest of loops is not lowered a number of times that grows exponentially w
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,13 +19,14 @@ import gast
 
 from adcompile.frontend import builtin_calls, expressions, joins, subscripts
 from adcompile.frontend.branches import merge, relevant, visible
-from adcompile.frontend.context import Arm, Checkpoint, Context, NeedUnrolled, materialise
+from adcompile.frontend.context import Arm, Checkpoint, Context, materialise
 from adcompile.frontend.functions import assigned_names
 from adcompile.frontend.joins import Joiner, flatten, instantiate, same_template, slots_in
 from adcompile.frontend.operands import (
     UNBOUND,
     Iterable,
     Known,
+    NewObj,
     Obj,
     Operand,
     Poison,
@@ -37,6 +38,7 @@ from adcompile.frontend.operands import (
 )
 from adcompile.frontend.scopes import Cell, Place
 from adcompile.frontend.source import loc_of
+from adcompile.frontend.wanted import Counter, NeedUnrolled
 from adcompile.ir import core
 from adcompile.ir.core import Block, Value, walk
 from adcompile.ir.types import BOOL, INT, UNDEFINED, Array, Dim, Opaque, Undefined
@@ -137,10 +139,10 @@ def for_(cx: Context, node: Any, run: Run, bind: Bind) -> Steps:
     x = expressions.evaluate(cx, node.iter)
     if is_bottom(x):
         return
-    iterated = [(obj, cx.contents(obj)) for obj in _objects(x)]
+    iterated = [(obj, cx.store.get(obj)) for obj in _objects(x)]
     yield from _for_each(cx, node, x, run, bind)
     for obj, before in iterated:
-        if cx.contents(obj) is not before:
+        if cx.store.get(obj) is not before:
             cx.unsupported(
                 f"the {obj.node.__name__} changes while it is iterated over",
                 node.iter,
@@ -172,19 +174,21 @@ def _for_each(cx: Context, node: Any, x: Operand, run: Run, bind: Bind) -> Steps
         b = cx.here(node.iter)
         bounds = [b.const(0), size, b.const(1)]
     steps = None if over.bounds is None else _few(cx, over.bounds, reverse)
+    if steps is not None and _key(cx, node) in cx.module.unroll:
+        yield from _unrolled(cx, node, steps, run, bind)
+        return
     checkpoint = Checkpoint(cx) if steps is not None else None
-    carry = Carry(cx, node, [node.target, *node.body])
+    carry = Carry(cx, node, [node.target, *node.body], steps is not None)
     while True:
         outer = cx.enter()
         i = Value(INT)
-        if steps is not None:
-            cx.counters.add(i)
+        cx.counters[i] = Counter(carry.key, tuple(bounds), steps is not None)
         heads = carry.heads()
         try:
             bind(cx, node.target, i if over.bounds is not None else over.item(i))
             yield run(cx, node.body)
         except NeedUnrolled as e:
-            if e.counter is not i or steps is None or checkpoint is None:
+            if e.loop != carry.key or steps is None or checkpoint is None:
                 raise
             checkpoint.restore(cx)
             yield from _unrolled(cx, node, steps, run, bind)
@@ -209,6 +213,11 @@ def _for_each(cx: Context, node: Any, x: Operand, run: Run, bind: Bind) -> Steps
         stops=stops,
     )
     carry.define(op)
+
+
+def _key(cx: Context, node: Any) -> Hashable:
+    """The same when a loop is lowered again."""
+    return (cx.frame.path, cx.unrolled, id(node))
 
 
 def _few(cx: Context, bounds: tuple[Operand, ...], reverse: bool) -> list[Operand] | None:
@@ -291,16 +300,17 @@ def _merged(a: dict[Place, list[Value]], b: dict[Place, list[Value]]) -> dict[Pl
 class Carry:
     """The templates of the places that a loop carries, from a guess to the fixpoint."""
 
-    def __init__(self, cx: Context, node: Any, assigning: list[Any]):
+    def __init__(self, cx: Context, node: Any, assigning: list[Any], few: bool = False):
         self.cx, self.node = cx, node
-        self.key = (cx.frame.path, cx.unrolled, id(node))
+        self.key = _key(cx, node)
+        self.few = few  # iterations: the loop can be unrolled
         self.bottoms = len(cx.bottoms)
         self.first = True
         known, self.generic = cx.fixpoints.get(self.key, ({}, set()))
         self.generic = set[Dim](self.generic)
         self.before = cx.store.get  # between tries the store is what it was before the loop
         self.templates: dict[Place, Operand] = {}
-        joiner = self._joiner(cx.contents)
+        joiner = self._joiner(cx.store.get)
         for name in assigned_names(assigning):
             cell = cx.frame.find(name)
             if cell is None:
@@ -309,7 +319,7 @@ class Carry:
             if isinstance(init, Unbound):
                 template: Operand = Slot(UNDEFINED)
             else:
-                template = joiner.slots(init, cx.contents)
+                template = joiner.slots(init, cx.store.get)
             remembered = known.get((cell.frame.path, cell.name))
             if remembered is not None:
                 template = joiner.unify(remembered, init)
@@ -317,14 +327,25 @@ class Carry:
 
     def _joiner(self, right: Callable[[Obj], Operand]) -> Joiner:
         store = self.cx.store
-        return Joiner(self.cx.contents, right, lambda obj: obj in store.now, self.generic)
+        return Joiner(store.get, right, lambda obj: obj in store.now, self.generic)
 
     def _named(self, place: Place, template: Operand) -> Operand:
         if isinstance(template, Slot) and isinstance(place, Cell):
             template.name = visible(place.name)
-        if isinstance(template, Poison) and not template.locs:
-            template.locs = [loc_of(self.node)]
+        self._mark(template)
         return template
+
+    def _mark(self, template: Operand) -> None:
+        """Say of what has no single type where that comes from."""
+        match template:
+            case Poison(locs=locs, loop=loop):
+                template.locs = locs or [loc_of(self.node)]
+                template.loop = self.key if self.few and loop is None else loop
+            case Tup(items=items):
+                for item in items:
+                    self._mark(item)
+            case NewObj():
+                self._mark(template.contents)
 
     def heads(self) -> dict[Place, list[Value]]:
         """Start an iteration: every carried place holds new values of its template."""
@@ -379,7 +400,7 @@ class Carry:
         before, after = self.before(place), arm.get(place)
         if isinstance(place, Obj):
             return joiner.contents(before, after)
-        return joiner.unify(joiner.slots(before, self.cx.contents), after)
+        return joiner.unify(joiner.slots(before, self.cx.store.get), after)
 
     def params(self, heads: dict[Place, list[Value]]) -> list[Value]:
         found: list[Value] = []
@@ -396,7 +417,7 @@ class Carry:
         found: list[Value] = []
         for place, template in self.templates.items():
             before = self.before(place)
-            found += flatten(before, template, b, cx.contents, materialise)
+            found += flatten(before, template, b, cx.store.get, materialise)
         return found
 
     def finish(self, arm: Arm) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import importlib
 import types
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 import gast
@@ -27,7 +27,7 @@ from adcompile.frontend import (
     subscripts,
 )
 from adcompile.frontend.branches import merge
-from adcompile.frontend.context import Context, NeedStatic, NeedUnrolled
+from adcompile.frontend.context import Context
 from adcompile.frontend.functions import Code, code_of
 from adcompile.frontend.operands import (
     Known,
@@ -38,7 +38,8 @@ from adcompile.frontend.operands import (
 )
 from adcompile.frontend.recursion import Module
 from adcompile.frontend.scopes import Frame, Outside
-from adcompile.frontend.source import loc_of
+from adcompile.frontend.source import loc_of, unwrapped
+from adcompile.frontend.wanted import NeedStatic, NeedUnrolled
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import MISSING, Block, Function, GlobalRef, Param, Value
@@ -47,6 +48,8 @@ from adcompile.ir.types import UNDEFINED, Array, Seq, Static, Tree, Type, Undefi
 __all__ = ["NeedStatic", "lower_function"]
 
 Steps = Iterator[Any]
+
+MOST_RETRIES = 50  # because of loops that must be unrolled
 
 
 def lower_function(
@@ -58,16 +61,34 @@ def lower_function(
     of what is not passed, are baked in. Raises NeedStatic where the value of a parameter decides a
     type, and an AdcompileError where `fn` cannot be compiled.
     """
-    function = _plain(fn)
+    function = unwrapped(fn)
     code = code_of(function)
     receiver = fn.__self__ if isinstance(fn, types.MethodType) else MISSING
     if receiver is not MISSING:
         arg_types = [UNDEFINED, *arg_types]  # stands for `self`
-    params, types_by_name = _signature(code, function, arg_types, kwarg_types)
+    signature = _signature(code, function, arg_types, kwarg_types)
+    unroll: set[Hashable] = set()
+    while True:
+        try:
+            return _lower(function, code, receiver, signature, Module(unroll=unroll))
+        except NeedUnrolled as e:  # for a loop that is done
+            if e.loop in unroll or len(unroll) == MOST_RETRIES:
+                raise e.error from None
+            unroll.add(e.loop)
+
+
+def _lower(
+    function: types.FunctionType,
+    code: Code,
+    receiver: Any,
+    signature: tuple[list[Param], dict[str, Type]],
+    module: Module,
+) -> Function:
+    params, types_by_name = signature
     block = Block()
     builder = Builder(block, loc_of(code.node))
     frame = Frame(code, None, function, ())
-    cx = Context(builder, frame, expressions.evaluate, execute, Module())
+    cx = Context(builder, frame, expressions.evaluate, execute, module)
     given: list[Param] = []
     for position, param in enumerate(params):
         t = types_by_name.get(param.name)
@@ -104,21 +125,6 @@ def lower_function(
     made = Function(code.name, block, given, function.__doc__, loc_of(code.node))
     prune.run(made)
     return made
-
-
-def _plain(fn: Any) -> types.FunctionType:
-    """The Python function that `fn` is, or wraps."""
-    inner = fn
-    for _ in range(100):
-        if isinstance(inner, types.FunctionType):
-            return inner
-        inner = getattr(inner, "__func__", None) or getattr(inner, "__wrapped__", None)
-        if inner is None:
-            break
-    from adcompile.frontend.source import get_source
-
-    get_source(fn)  # says why not
-    raise InternalError(f"{fn!r} has source but is no function")
 
 
 def _signature(

@@ -110,10 +110,14 @@ class Unbound:
 
 @dataclass(eq=False, slots=True)
 class Poison:
-    """What a variable holds whose values do not go together; an error when it is read."""
+    """What a variable holds whose values do not go together; an error when it is read.
+
+    `loop` is the loop where they meet, if it can be unrolled: then they never do.
+    """
 
     reason: str
     locs: list[Loc] = field(default_factory=list)
+    loop: Hashable = None
 
 
 @dataclass(eq=False, slots=True)

@@ -15,7 +15,7 @@ from typing import Any
 import gast
 
 from adcompile.frontend import calls, prune
-from adcompile.frontend.context import Checkpoint, Context, NeedStatic, materialise
+from adcompile.frontend.context import Checkpoint, Context, materialise
 from adcompile.frontend.joins import Joiner, flatten, instantiate, slots_in
 from adcompile.frontend.operands import (
     Closure,
@@ -29,6 +29,7 @@ from adcompile.frontend.operands import (
 from adcompile.frontend.scopes import Cell, Frame
 from adcompile.frontend.source import loc_of
 from adcompile.frontend.subscripts import unwrapped
+from adcompile.frontend.wanted import NeedStatic
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import MISSING, Block, Function, Param, Value
@@ -75,6 +76,7 @@ class Module:
     inlining: list[Hashable] = field(default_factory=list)
     recursive: set[Hashable] = field(default_factory=set)
     statics: dict[Hashable, set[str]] = field(default_factory=dict)  # parameters that decide types
+    unroll: set[Hashable] = field(default_factory=set)  # loops that must be
 
 
 def inline_or_invoke(
@@ -120,8 +122,8 @@ def inline_or_invoke(
 def _key(
     cx: Context, fn: Closure, bound: dict[str, Operand]
 ) -> tuple[Hashable, dict[str, Operand]]:
-    joiner = Joiner(cx.contents, cx.contents, lambda obj: False)
-    templates = {name: _abstract(joiner.slots(x, cx.contents)) for name, x in bound.items()}
+    joiner = Joiner(cx.store.get, cx.store.get, lambda obj: False)
+    templates = {name: _abstract(joiner.slots(x, cx.store.get)) for name, x in bound.items()}
     key: Hashable = (fn.code, tuple([_template_key(t) for t in templates.values()]))
     values: list[Hashable] = []
     for name in sorted(cx.module.statics.get(key, ())):
@@ -201,13 +203,15 @@ def _invoke(
         try:
             entry = _compile(cx, fn, key, templates)
         except NeedStatic as e:
+            if not isinstance(e.path[0], str):  # not a parameter of the callee
+                raise
             return _with_static(cx, node, fn, bound, key, e)
     args: list[Value] = []
     b = cx.here(node)
     for name, template in entry.templates.items():
-        args += flatten(bound[name], template, b, cx.contents, materialise)
+        args += flatten(bound[name], template, b, cx.store.get, materialise)
     for cell, template in entry.captures.items():
-        args += flatten(cx.store.get(cell), template, b, cx.contents, materialise)
+        args += flatten(cx.store.get(cell), template, b, cx.store.get, materialise)
     op = cx.here(node).add(core.Invoke, args, (entry.result,), callee=entry.function)
     return unwrapped(op.result)
 
@@ -290,7 +294,7 @@ def _lower(cx: Context, fn: Closure, key: Hashable, entry: Entry) -> tuple[Conte
 def _captures(cx: Context, fn: Closure) -> dict[Cell, Operand]:
     """The variables of enclosing functions that `fn` reads, and what it calls of them."""
     found: dict[Cell, Operand] = {}
-    joiner = Joiner(cx.contents, cx.contents, lambda obj: False)
+    joiner = Joiner(cx.store.get, cx.store.get, lambda obj: False)
     work = [fn]
     while work:
         one = work.pop()
@@ -303,7 +307,7 @@ def _captures(cx: Context, fn: Closure) -> dict[Cell, Operand]:
             x = cx.store.get(cell)
             if isinstance(x, Unbound):
                 continue
-            found[cell] = _abstract(joiner.slots(x, cx.contents))
+            found[cell] = _abstract(joiner.slots(x, cx.store.get))
             if isinstance(x, Closure):
                 work.append(x)
     return found

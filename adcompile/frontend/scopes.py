@@ -196,7 +196,7 @@ def _child(obj: Any, key: Any) -> Any:
 
 def suggest(name: str, frame: Frame) -> str | None:
     """A name that `name` may be a misspelling of."""
-    names: dict[str, None] = {}
+    names: dict[str, None] = {}  # those in scope; builtins only where they are nearly the same
     f: Frame | None = frame
     while f is not None:
         names.update(dict.fromkeys(n for n in f.code.local_names if "$" not in n))
@@ -204,6 +204,6 @@ def suggest(name: str, frame: Frame) -> str | None:
     root = frame.root
     if root is not None:
         names.update(dict.fromkeys(root.__globals__))
-    names.update(dict.fromkeys(dir(builtins)))
-    close = difflib.get_close_matches(name, list(names), n=1)
+    close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.7)
+    close = close or difflib.get_close_matches(name, dir(builtins), n=1, cutoff=0.85)
     return f"did you mean `{close[0]}`?" if close else None

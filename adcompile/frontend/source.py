@@ -54,11 +54,17 @@ def get_source(fn: Callable[..., Any]) -> Source:
     A function that wraps another one (`functools.wraps`) is compiled as it is written: what it
     does besides calling is part of the program. Raises SourceUnavailable.
     """
+    inner = unwrapped(fn)
+    return _source_of(inner.__code__, inner.__code__.co_filename)
+
+
+def unwrapped(fn: Any) -> types.FunctionType:
+    """The Python function that `fn` is, or only binds or caches (else SourceUnavailable)."""
     inner: Any = fn
     while isinstance(inner, _TRANSPARENT):
         inner = getattr(inner, "__func__", None) or getattr(inner, "__wrapped__")  # noqa: B009
     if isinstance(inner, types.FunctionType):
-        return _source_of(inner.__code__, inner.__code__.co_filename)
+        return inner
     raise SourceUnavailable(f"{_title(fn)} has no Python source", hint=_way_round(fn))
 
 

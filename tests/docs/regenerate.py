@@ -1,6 +1,6 @@
 """Write what the blocks of README and docs print, and the tables, into the pages.
 
-    python -m tests.docs.regenerate [page …]
+python -m tests.docs.regenerate [page …]
 """
 
 from __future__ import annotations

@@ -1,0 +1,176 @@
+"""Values that decide types: what must be known so that a number is known.
+
+A number is traced back through scalar arithmetic and branches to where it comes from: leaves of
+parameters, variables from outside, counters of loops. Each of these can be made known: the value
+of a leaf joins the signature, that of a global the guard of the specialisation, a loop over a
+known range is unrolled. What was asked for is raised, and the program lowered again; then the
+arithmetic folds.
+"""
+
+from __future__ import annotations
+
+import builtins
+import math
+import operator
+from collections.abc import Hashable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from adcompile.ir.core import Block, Call, Const, Global, GlobalRef, If, Item, Unpack, Value
+from adcompile.ir.types import Array, Scalar, Static, Tree, Type
+
+if TYPE_CHECKING:
+    from adcompile.frontend.context import Context
+
+Path = tuple[Any, ...]  # to a leaf: the index of a parameter or a GlobalRef, then keys of trees
+
+
+class NeedStatic(Exception):
+    """The value of a leaf decides a type: `path` is (index or GlobalRef, *keys of the tree)."""
+
+    def __init__(self, path: Path):
+        super().__init__(f"the value of the leaf {path} is needed at compile time")
+        self.path = path
+
+
+class NeedUnrolled(Exception):
+    """A loop must be unrolled: its counter decides a type, or a variable changes its type."""
+
+    def __init__(self, loop: Hashable, error: Exception):
+        super().__init__(loop)
+        self.loop = loop
+        self.error = error  # for where the loop cannot be found again
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """Of the counter of a loop: which loop it is, and what its range depends on."""
+
+    loop: Hashable
+    bounds: tuple[Value, ...]
+    few: bool  # the range is known and short: the loop can be unrolled
+
+
+# The leaves of variables from outside whose values a compilation takes as known. They are not
+# passed from stage to stage, since they belong to the surroundings of the program, not to it.
+FIXED: ContextVar[frozenset[Path]] = ContextVar("FIXED", default=frozenset())
+
+# What can be computed at compile time from numbers.
+ARITHMETIC = {
+    getattr(operator, name)
+    for name in (
+        "add sub mul floordiv mod pow truediv neg pos abs invert not_ and_ or_ xor lshift rshift "
+        "lt le eq ne gt ge index"
+    ).split()
+} | {builtins.abs, min, max, int, float, bool, round, pow, math.floor, math.ceil, math.gcd}
+
+
+def what(cx: Context, v: Value, error: Exception) -> Exception | None:
+    """What is to be raised so that `v` is known when the program is lowered again.
+
+    None where it cannot be known: that is then the `error`.
+    """
+    counters: list[Counter] = []
+    work, seen = [v], {v}
+    first: Exception | None = None
+    while work:
+        v = work.pop()
+        path = leaf(v, cx.parameters)
+        if path is not None:
+            first = first or NeedStatic(path)
+            continue
+        if v in cx.counters:
+            counters.append(cx.counters[v])
+            continue
+        sources = _sources(v)
+        if sources is None:
+            return None
+        work += [s for s in sources if s not in seen]
+        seen.update(sources)
+    for counter in counters:  # what they run over comes first
+        if counter.few:
+            first = first or NeedUnrolled(counter.loop, error)
+            continue
+        bounds = [what(cx, b, error) for b in counter.bounds if not isinstance(b.owner, Const)]
+        if not bounds or None in bounds:
+            return None
+        first = first or bounds[0]
+    return first
+
+
+def _sources(v: Value) -> list[Value] | None:
+    """What a number is computed from, or None where that is no arithmetic."""
+    match v.owner:
+        case Const():
+            return []
+        case Call(fn=fn, operands=operands) if fn in ARITHMETIC:
+            return operands if all(map(_is_number, operands)) else None
+        case If(operands=[condition], then=then, orelse=orelse, results=results):
+            at = results.index(v)
+            if at < len(then.yields) and at < len(orelse.yields):
+                return [condition, then.yields[at], orelse.yields[at]]
+    return None
+
+
+def _is_number(v: Value) -> bool:
+    return (
+        isinstance(v.type, Scalar | Static)
+        or isinstance(v.owner, Const)
+        or (isinstance(v.type, Array) and not v.type.rank)
+    )
+
+
+def leaf(v: Value, parameters: dict[Value, Any]) -> Path | None:
+    """The path of a value that is read from a parameter or from outside."""
+    keys: list[Any] = []
+    while v not in parameters:
+        match v.owner:
+            case Item(operands=[tree], key=key):
+                keys.append(key)
+            case Unpack(operands=[tree], results=results):
+                assert isinstance(tree.type, Tree)
+                keys.append(tree.type.keys[results.index(v)])
+            case Global(source=ref) if _can_be_fixed(v.type) or keys:
+                return (ref, *reversed(keys))
+            case _:
+                return None
+        v = tree
+    return (parameters[v], *reversed(keys)) if isinstance(v.owner, Block) else None
+
+
+def _can_be_fixed(t: Type) -> bool:
+    match t:
+        case Scalar():
+            return True
+        case Array(_, shape):
+            return not shape
+        case Tree(items=items):
+            return all(map(_can_be_fixed, items))
+    return isinstance(t, Static)
+
+
+def fixed_type(t: Type, ref: GlobalRef) -> Type:
+    """`t`, the type of a variable from outside, with the leaves that are known by their values."""
+    for path in FIXED.get():
+        if path[0] == ref:
+            t = replaced(t, path[1:], Static(look_up(ref.read(), path[1:])))
+    return t
+
+
+def replaced(t: Type, keys: Path, new: Type) -> Type:
+    """`t` with another type for the leaf under `keys`."""
+    if not keys:
+        return new
+    assert isinstance(t, Tree)
+    items = list(t.items)
+    at = t.keys.index(keys[0])
+    items[at] = replaced(items[at], keys[1:], new)
+    return Tree(t.node, t.keys, tuple(items))
+
+
+def look_up(obj: Any, keys: Path) -> Any:
+    """What a tree holds under `keys`."""
+    for key in keys:
+        obj = obj[key] if type(obj) in (tuple, list, dict) else getattr(obj, key)
+    return obj
