@@ -2,39 +2,41 @@
 
 A `Gradient` is compiled when it is called, once for each signature. A call tries the entry of the
 specialisation that was used last, then those of the others; the slow path makes the signature's
-key, looks it up, and compiles. Specialisations are only ever added, under a lock, so that calls
-are re-entrant and may come from several threads.
+key, looks it up, and compiles (`specialisation`). Calls are re-entrant and may come from several
+threads.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
-import threading
 import types
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path as FilePath
 from typing import Any, overload
 
-import numpy as np
-
 from adcompile import notebook, shipping
+from adcompile import wrt as wrt_
 from adcompile.codegen.load import explain, load, standalone
 from adcompile.codegen.python import Generated
-from adcompile.errors import AdcompileError, NotDifferentiable, SignatureError
-from adcompile.frontend.lower import NeedStatic
-from adcompile.frontend.source import get_source, loc_of
-from adcompile.guards import MISSED, Global, make_entry
+from adcompile.errors import (
+    AdcompileError,
+    InternalError,
+    NotDifferentiable,
+    SignatureError,
+    shortened,
+)
+from adcompile.frontend.source import get_source, loc_of, unwrapped
+from adcompile.frontend.wanted import NeedStatic
+from adcompile.guards import MISSED, make_entry
 from adcompile.ir.core import Function, Loc
-from adcompile.ir.printer import to_text
 from adcompile.ir.types import Type
 from adcompile.pipeline import compile_gradient
-from adcompile.signature import Path, child, classify, fix_values, path_text, tree_keys
+from adcompile.signature import Path
+from adcompile.specialisation import Specialisation, Specialisations, globals_of
+from adcompile.wrt import Wrt
 
 __all__ = ["Gradient", "Specialisation", "grad", "value_and_grad"]
-
-Wrt = int | str | Sequence[int | str]
 
 BACKENDS = {"numpy": compile_gradient}
 
@@ -88,47 +90,13 @@ def _make(f: Any, wrt: Wrt, has_aux: bool, backend: str, with_value: bool) -> An
             _make, wrt=wrt, has_aux=has_aux, backend=backend, with_value=with_value
         )
     if isinstance(f, types.MethodType):  # `wrt` counts what is left to pass
-        wrt = _given_as(wrt, _names(wrt, inspect.signature(f), f.__qualname__))
+        wrt = wrt_.given_as(wrt, wrt_.names(wrt, inspect.signature(f), f.__qualname__))
         inner = _make(f.__func__, wrt, has_aux, backend, with_value)
         return types.MethodType(inner, f.__self__)
-    return Gradient(f, wrt, has_aux=has_aux, backend=backend, with_value=with_value)
-
-
-@dataclass(eq=False, slots=True)
-class Specialisation:
-    """A gradient compiled for one signature."""
-
-    name: str
-    generated: Generated
-    function: Any
-    program: Function
-    entry: Callable[..., Any]  # returns MISSED for arguments of another signature
-    globals: dict[str, Hashable]  # the keys of the types of the globals that it reads
-
-    @property
-    def source(self) -> str:
-        """The generated Python text."""
-        return self.generated.text
-
-    @property
-    def ssa(self) -> str:
-        """The program in structured SSA, as the text was made from it."""
-        return to_text(self.program)
-
-    def call(self, *args: Any, **kwargs: Any) -> Any:
-        """Run it. Raises SignatureError for arguments of another signature."""
-        result = self.entry(*args, **kwargs)
-        if result is MISSED:
-            raise SignatureError(f"the arguments are not those that {self.name} was compiled for")
-        return result
-
-    def fits_globals(self) -> bool:
-        refs = self.generated.globals
-        return all(_key_of_global(refs[n], n) == key for n, key in self.globals.items())
-
-
-def _key_of_global(ref: Any, name: str) -> Hashable:
-    return classify(ref.read(), (name,))[1]
+    try:
+        return Gradient(f, wrt, has_aux=has_aux, backend=backend, with_value=with_value)
+    except AdcompileError as e:
+        raise shortened(e) from None
 
 
 class Gradient:
@@ -164,15 +132,12 @@ class Gradient:
                 hint="differentiate a function that is written out",
             )
         functools.update_wrapper(self, f)
-        self._function = _plain(f)
+        self._function = unwrapped(f)
         self.primal = f
         self.__signature__ = inspect.signature(self._function, follow_wrapped=False)
-        self._wrt = _names(wrt, self.__signature__, getattr(f, "__name__", "the function"))
+        self._wrt = wrt_.names(wrt, self.__signature__, getattr(f, "__name__", "the function"))
         self.options = (wrt, has_aux, backend, with_value)
-        self._specialisations: list[Specialisation] = []
-        self._by_key: dict[Hashable, list[Specialisation]] = {}
-        self._fixed: dict[Hashable, list[Path]] = {}  # leaves whose values decide types
-        self._lock = threading.RLock()
+        self._specialisations = Specialisations(self._compile)
         self._check_call = self._make_entry({}, {}, None, [], [])
         self._entry = self._check_call
         self._last: Specialisation | None = None
@@ -180,7 +145,10 @@ class Gradient:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         result = self._entry(*args, **kwargs)
         if result is MISSED:
-            return self._dispatch(args, kwargs)
+            try:
+                return self._dispatch(args, kwargs)
+            except AdcompileError as e:
+                raise shortened(e) from e.__cause__
         return result
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
@@ -208,7 +176,10 @@ class Gradient:
     def lower(self, *args: Any, **kwargs: Any) -> Specialisation:
         """Compile for the signature of these arguments, without running it."""
         self._check_call(*args, **kwargs)
-        return self._specialise(self._bind(args, kwargs))
+        try:
+            return self._specialise(self._bind(args, kwargs))
+        except AdcompileError as e:
+            raise shortened(e) from e.__cause__
 
     def export(self, path: str | FilePath) -> None:
         """Write the text of the latest specialisation to a file that needs NumPy alone."""
@@ -231,7 +202,7 @@ class Gradient:
     # --- the slow path --------------------------------------------------------------------------
 
     def _dispatch(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        for spec in self._specialisations:
+        for spec in self._specialisations.found:
             result = spec.entry(*args, **kwargs)
             if result is not MISSED:
                 self._last, self._entry = spec, spec.entry
@@ -273,47 +244,26 @@ class Gradient:
             raise
 
     def _specialise(self, arguments: dict[str, Any]) -> Specialisation:
-        found: dict[str, Type] = {}
-        keys = []
-        for name, value in arguments.items():
-            found[name], key = classify(value, (name,))
-            keys.append(key)
-        base = tuple(keys)
-        with self._lock:
-            paths = self._fixed.setdefault(base, [])
-            while True:
-                fixed, values = fix_values(found, arguments, paths)
-                known = self._by_key.setdefault((base, values), [])
-                spec = next((s for s in known if s.fits_globals()), None)
-                if spec is not None:
-                    break
-                try:
-                    spec = self._compile(fixed, arguments)
-                except NeedStatic as need:
-                    name = list(arguments)[need.path[0]]
-                    path = (name, *need.path[1:])
-                    if path in paths:
-                        raise
-                    paths.append(path)
-                else:
-                    known.append(spec)
-                    self._specialisations.append(spec)
-                    break
-            self._last, self._entry = spec, spec.entry
+        spec = self._specialisations.get(arguments)
+        self._last, self._entry = spec, spec.entry
         return spec
 
-    def _compile(self, found: dict[str, Type], arguments: dict[str, Any]) -> Specialisation:
+    def _compile(
+        self, found: dict[str, Type], arguments: dict[str, Any], outer: list[Path]
+    ) -> Specialisation:
         for name in self._wrt:
-            _check_real(arguments[name], (name,), self._loc())
-        generated, program = self._generate(*_as_passed(self.__signature__, found))
-        function = load(generated, program.name)
-        globals = [
-            Global(name, ref, classify(ref.read(), (name,))[0])
-            for name, ref in generated.globals.items()
-        ]
+            wrt_.check_real(arguments[name], (name,), self._loc())
+        try:
+            generated, program = self._generate(*_as_passed(self.__signature__, found))
+            function = load(generated, program.name)
+        except (AdcompileError, NeedStatic):
+            raise
+        except Exception as e:
+            what = f"compiling {self.__qualname__} failed: {type(e).__name__}: {e}"
+            raise InternalError(what, self._loc()) from e
+        globals = globals_of(generated, outer)
         entry = self._make_entry(found, arguments, function, program.params, globals)
-        keys = {name: _key_of_global(ref, name) for name, ref in generated.globals.items()}
-        return Specialisation(program.name, generated, function, program, entry, keys)
+        return Specialisation(program.name, generated, function, program, entry, globals)
 
     def _generate(
         self, positional: list[Type], named: dict[str, Type]
@@ -332,9 +282,7 @@ class Gradient:
 
     def _make_entry(self, found: Any, arguments: Any, call: Any, params: Any, globals: Any) -> Any:
         own = [p for p in params if p.name in self.__signature__.parameters]
-        entry = make_entry(
-            self.__signature__, found, arguments, call, own, globals, self._rest
-        )
+        entry = make_entry(self.__signature__, found, arguments, call, own, globals, self._rest)
         entry.__name__ = getattr(self, "__name__", "entry")
         entry.__qualname__ = getattr(self, "__qualname__", "entry")
         return entry
@@ -346,44 +294,9 @@ class Gradient:
             return None
 
 
-def _plain(f: Any) -> types.FunctionType:
-    """The Python function that `f` is, or holds the results of (else SourceUnavailable)."""
-    get_source(f)
-    while not isinstance(f, types.FunctionType):
-        f = f.__wrapped__
-    return f
-
-
 def _rebuild(packed: Any, wrt: Wrt, options: dict[str, Any]) -> Gradient:
     f = shipping.unpack(packed)
     return Gradient(f.primal if isinstance(f, Gradient) else f, wrt, **options)
-
-
-def _names(wrt: Any, signature: inspect.Signature, function: str) -> list[str]:
-    """The names of the parameters that `wrt` means."""
-    known = list(signature.parameters)
-    listed = ", ".join(known) or "none"
-    found = []
-    for w in [wrt] if isinstance(wrt, int | str) else wrt:
-        if isinstance(w, str) and w in known:
-            found.append(w)
-        elif isinstance(w, int) and not isinstance(w, bool) and 0 <= w < len(known):
-            found.append(known[w])
-        else:
-            raise SignatureError(
-                f"wrt={wrt!r}: {function} has no parameter {w!r}",
-                hint=f"the parameters are: {listed}",
-            )
-    if not found or len(set(found)) < len(found):
-        raise SignatureError(
-            f"wrt={wrt!r} must name each parameter once", hint=f"the parameters are: {listed}"
-        )
-    return found
-
-
-def _given_as(wrt: Wrt, names: list[str]) -> Wrt:
-    """Names in the form of `wrt`: one, or several."""
-    return names[0] if isinstance(wrt, int | str) else tuple(names)
 
 
 def _as_passed(
@@ -403,36 +316,3 @@ def _as_passed(
         else:
             positional.append(t)
     return positional, named
-
-
-def _check_real(value: Any, path: Path, loc: Loc | None) -> None:
-    """Refuse to differentiate with respect to what is not a tree of real floating point numbers."""
-    keys = tree_keys(value)
-    if keys is not None:
-        for key in keys:
-            _check_real(child(value, key), (*path, key), loc)
-        return
-    if isinstance(value, float | np.floating) or (value is None and len(path) > 1):
-        return
-    array = isinstance(value, np.ndarray | np.generic)
-    if array and value.dtype.kind == "f":
-        return
-    number = isinstance(value, int | complex)
-    what = f"a Python {type(value).__name__}" if number else f"a {type(value).__name__}"
-    hint = "take the parameter out of `wrt`"
-    if array:
-        what = f"an array of dtype {value.dtype}"
-        if value.dtype.kind in "iub":
-            shown = np.array2string(np.asarray(value, dtype=float), separator=", ", threshold=8)
-            given = np.array2string(np.asarray(value), separator=", ", threshold=8)
-            hint = f"write np.array({shown}) instead of np.array({given})"
-            if value.size > 8 or value.ndim > 1:
-                hint = "make it an array of floats: write np.array([2., 3.]) for np.array([2, 3])"
-    elif isinstance(value, int):
-        hint = f"write {float(value)!r} instead of {value!r}"
-    raise NotDifferentiable(
-        f"the gradient with respect to `{path_text(path)}` is not defined: it is {what}, "
-        "and derivatives are of real floating point numbers",
-        loc,
-        hint,
-    )

@@ -7,6 +7,7 @@ is wrong and, where there is one, what to write instead. All have one root, `Adc
 from __future__ import annotations
 
 import linecache
+import os
 import unicodedata
 from typing import TYPE_CHECKING
 
@@ -94,6 +95,17 @@ class InternalError(AdcompileError):
             "This is a bug of adcompile, not of your program. Please report it with this message, "
             "the function that was compiled, and the versions of adcompile, NumPy and Python."
         )
+
+
+def shortened(error: AdcompileError) -> AdcompileError:
+    """`error` without the frames of the compiler, which say nothing to a user.
+
+    A bug of adcompile keeps them, and all errors do if ADCOMPILE_DEBUG is set in the environment.
+    """
+    if isinstance(error, InternalError) or os.environ.get("ADCOMPILE_DEBUG"):
+        return error
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
 
 
 def _excerpt(loc: Loc) -> list[str]:

@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import inspect
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,11 +50,17 @@ MISSED: Any = _Missed()  # returned by an entry whose arguments do not fit
 
 @dataclass(slots=True)
 class Global:
-    """A variable outside of the function: where its value goes, where it comes from, its type."""
+    """A variable outside of the function.
 
-    name: str
+    `name` is where its value goes in the generated module, if it is read there; `type` has the
+    values of the leaves at `fixed`, which the program was compiled for; `key` compares all that.
+    """
+
+    name: str | None
     ref: GlobalRef
     type: Type
+    fixed: tuple[tuple[Any, ...], ...]
+    key: Hashable
 
 
 def make_entry(
@@ -80,7 +86,8 @@ def make_entry(
             value, read = writer.fresh(), writer.bind(g.ref.read)
             tests.append(f"({value} := {read}()) is {value}")
             tests += writer.tests(value, g.type, g.ref.read())
-            stores.append(f"        {writer.bind(call.__globals__)}[{g.name!r}] = {value}")
+            if g.name is not None:
+                stores.append(f"        {writer.bind(call.__globals__)}[{g.name!r}] = {value}")
         passed = _passed(params) + (f", **{writer.bind(rest)}()" if rest else "")
         lines += [
             "    if (" + ("\n        and ".join(tests) or "True") + "):",
@@ -206,7 +213,7 @@ class _Writer:
         cls = value.__class__
         if cls in (int, bool, str, bytes):
             return [f"{first}.__class__ is {self.bind(cls)}", f"{place} == {self.bind(value)}"]
-        if isinstance(value, float | complex | np.generic | slice | range):
+        if isinstance(value, float | complex | np.generic | slice | range | tuple | list | dict):
             return [
                 f"{first}.__class__ is {self.bind(cls)}",
                 f"{self.bind(repr)}({place}) == {repr(value)!r}",

@@ -23,7 +23,7 @@ import numpy as np
 from adcompile.errors import TypeMismatch
 from adcompile.ir.types import Array, Dim, Opaque, Scalar, Seq, Static, Tree, Type, scalar_kind
 
-__all__ = ["Path", "classify", "fix_values", "look_up", "path_text"]
+__all__ = ["Path", "classify", "fix_values", "look_up", "path_text", "replaced"]
 
 Path = tuple[Any, ...]  # the name of a parameter, then the keys of nested trees
 
@@ -167,18 +167,19 @@ def fix_values(
             value = value[()]
         # repr tells -0.0 from 0.0 and makes nan equal to itself
         key.append((path, type(value), repr(value)))
-        result[path[0]] = _replaced(result[path[0]], path[1:], Static(value))
+        result[path[0]] = replaced(result[path[0]], path[1:], Static(value))
     return result, tuple(key)
 
 
-def _replaced(t: Type, keys: Path, new: Type) -> Type:
+def replaced(t: Type, keys: Path, new: Type) -> Type:
+    """`t` with another type for the leaf under `keys`."""
     if not keys:
         return new
     if not isinstance(t, Tree):
         raise TypeMismatch("the value of an item of a long list decides a type")
     items = list(t.items)
     at = t.keys.index(keys[0])
-    items[at] = _replaced(items[at], keys[1:], new)
+    items[at] = replaced(items[at], keys[1:], new)
     return Tree(t.node, t.keys, tuple(items))
 
 

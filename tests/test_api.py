@@ -149,7 +149,7 @@ def test_none_is_a_leaf_without_gradient():
 
 
 def count(g) -> int:
-    return len(g._specialisations)
+    return len(g._specialisations.found)
 
 
 def test_a_new_size_compiles_nothing():
@@ -390,7 +390,7 @@ def test_texts_of_functions_that_are_gone_are_forgotten():
 
     g = grad(lambda x: x * x)
     g(2.0)
-    file = g._specialisations[0].function.__code__.co_filename
+    file = g._specialisations.found[0].function.__code__.co_filename
     assert file in linecache.cache
     del g
     gc.collect()

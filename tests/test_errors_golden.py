@@ -36,7 +36,7 @@ CASES = {
     "try": ("def f(x):\n    try:\n        return x\n    except E:\n        pass", "grad(f)(2.0)"),
     "match": ("def f(x):\n    match x:\n        case 1:\n            pass", "grad(f)(2.0)"),
     "walrus": ("def f(x):\n    return (y := x) * y", "grad(f)(2.0)"),
-    "f-string": ("def f(x):\n    print(f'at {x}')\n    return x", "grad(f)(2.0)"),
+    "bad format": ("def f(x):\n    print(f'at {x.ndim:q}')\n    return x.sum()", "grad(f)(TWO)"),
     "global": ("def f(x):\n    global W\n    W = x\n    return x", "grad(f)(2.0)"),
     "del": ("def f(x):\n    y = x\n    del y\n    return x", "grad(f)(2.0)"),
     "class": ("def f(x):\n    class A:\n        pass\n    return x", "grad(f)(2.0)"),
@@ -46,6 +46,23 @@ CASES = {
     "C function": (
         "import zlib\ndef f(x):\n    y = 2 * zlib.crc32(x)\n    return y * x.sum()",
         "grad(f)(TWO)",
+    ),
+    "library function": (
+        "def f(x):\n    y = np.fft.fft(x)\n    return (y * 2).sum()",
+        "grad(f)(TWO)",
+    ),
+    "method of an unknown result": (
+        "def f(x):\n    return np.fft.fft(x).sum()",
+        "grad(f)(TWO)",
+    ),
+    "function given a function": (
+        "from scipy.optimize import brentq\n"
+        "def f(x):\n    return brentq(lambda t: t * t - x, 0.0, 2.0) * x",
+        "grad(f)(2.0)",
+    ),
+    "unknown result": (
+        "import zlib\ndef f(x):\n    return x * zlib.crc32(b'seed')",
+        "grad(f)(2.0)",
     ),
     "integer array": ("def f(x):\n    return (x * x).mean()", "grad(f)(np.array([2, 3]))"),
     "integer number": ("def f(x):\n    return x * x", "grad(f)(3)"),
@@ -72,6 +89,7 @@ CASES = {
     "not compiled yet": ("def f(x):\n    return x", "grad(f).source"),
     "another signature": ("def f(x):\n    return x.sum()", "grad(f).lower(TWO).call(ONES)"),
     "undefined name": ("def f(x):\n    return x * rate", "grad(f)(2.0)"),
+    "misspelt name": ("def f(rate):\n    return rte * 2.0", "grad(f)(2.0)"),
     "read before assignment": (
         "def f(x):\n    y = x * z\n    z = 1.0\n    return y",
         "grad(f)(2.0)",
@@ -80,8 +98,29 @@ CASES = {
     "missing key": ("def f(p):\n    return p['b'].sum()", "grad(f)({'w': TWO})"),
     "missing attribute": ("def f(x):\n    return x.total()", "grad(f)(TWO)"),
     "types that clash": (
-        "def f(x):\n    y = x\n    for i in range(3):\n        y = (y, x)\n    return x.sum()",
+        "def f(x):\n    y = x\n    for v in x:\n        y = (y, v)\n    return x.sum()",
         "grad(f)(TWO)",
+    ),
+    "rank changes in a while loop": (
+        "def f(x):\n    while x.ndim:\n        x = x.sum(axis=0)\n    return x",
+        "grad(f)(TWO)",
+    ),
+    "rank changes in a long loop": (
+        "def f(x):\n    for i in range(100):\n        x = x[None]\n    return x.sum()",
+        "grad(f)(TWO)",
+    ),
+    "functions in a list": (
+        "def f(x):\n    fs = []\n    for v in x:\n        fs.append(lambda t: t * v)\n"
+        "    return fs[0](x[0])",
+        "grad(f)(TWO)",
+    ),
+    "size decides a type": (
+        "def f(x):\n    return x.sum(axis=x.shape[0] % 2).sum()",
+        "grad(f)(ONES)",
+    ),
+    "global array decides a type": (
+        "W = np.arange(2)\ndef f(x):\n    return x.sum(axis=W[0]).sum()",
+        "grad(f)(ONES)",
     ),
     "global that is no array": ("W = object()\ndef f(x):\n    return x * W", "grad(f)(2.0)"),
     "array decides a type": ("def f(x, k):\n    return x.sum(axis=k).sum()", "grad(f)(ONES, TWO)"),

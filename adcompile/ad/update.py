@@ -64,11 +64,25 @@ class _Update:
         types["d_p"] = p.type
         template = lower_function(update, (), types)
         args = [given[q.name] for q in template.params]
-        (new,) = inline(b, template, [v for v in args if v is not None])
+        body = b.into(Block())
+        (new,) = inline(body, template, [v for v in args if v is not None])
         assert isinstance(new.owner, core.Make)
         for old, result in zip([p, *slots], new.owner.operands, strict=True):
             if old is not None and result is not old:
-                b.add(core.Write, [old, result], [])
+                _write(body, old, result)
+        b.block.ops += body.block.ops
+
+
+def _write(b: Builder, old: Value, new: Value) -> None:
+    """Write `new` over `old` as soon as nothing reads `old` any more."""
+    ops = b.block.ops
+    last = max(
+        (k for k, op in enumerate(ops) if old in op.operands or new in op.results), default=-1
+    )
+    made, new.name = Value(old.type, old.name), None
+    after = core.Write([old, new], [made], b.loc, b.order)
+    core.substitute(Block([], ops[last + 1 :]), {new: made})
+    ops.insert(last + 1, after)
 
 
 def _parameter(fn: Function, name: str, type: Type) -> Value:
@@ -125,7 +139,8 @@ def _project(b: Builder, tree: Value, path: Path, known: dict[Path, Value]) -> V
 
 def _state_leaf(b: Builder, tree: Value, path: Path, name: str | None) -> Value:
     v = _project(b, tree, path, {})
-    if v is not tree and name:
+    name = name or "_".join(str(key) for key in path)
+    if v is not tree:
         v.name = f"{tree.name}_{name}"
     return v
 

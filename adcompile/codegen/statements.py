@@ -205,7 +205,8 @@ class Statements:
             if owner.fn not in AUGMENTED or v.type != array.type:
                 break
             x, t = owner.operands
-            if self._starts_from(t, array) and nodes.BINARY[owner.fn] in (gast.Add, gast.Mult):
+            commutes = nodes.BINARY[owner.fn] in (gast.Add, gast.Mult)
+            if commutes and not self._starts_from(x, array):
                 x, t = t, x
             if not self._starts_from(x, array) or (x is not array and self._starts_from(t, array)):
                 break

@@ -39,12 +39,23 @@ class Prepared:
 
 def prepare(fn: Function) -> Prepared:
     prepared = Prepared(clone_function(fn))
+    _join_writes(prepared.fn.block)
     _push_returns(prepared.fn.block)
     for block in list(core.walk_blocks(prepared.fn.block)):
         for op in block.ops:
             if isinstance(op, core.For | core.While) and op.stops:
                 _push_stops(op, prepared)
     return prepared
+
+
+def _join_writes(root: Block) -> None:
+    """What was written over is read under its own name: from here on, the order of lines counts."""
+    new: dict[Value, Value] = {}
+    for op in core.walk(root):
+        if isinstance(op, core.Write):
+            new[op.result] = op.operands[0]
+            op.results = []
+    core.substitute(root, new)
 
 
 def _tail_branch(block: Block, before: Op) -> tuple[core.If, list[Op]] | None:

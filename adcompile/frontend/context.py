@@ -54,8 +54,6 @@ from adcompile.ir.types import (
 )
 
 
-
-
 @dataclass(eq=False)
 class Context:
     builder: Builder

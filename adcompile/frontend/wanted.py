@@ -9,7 +9,7 @@ arithmetic folds.
 
 from __future__ import annotations
 
-import builtins
+import functools
 import math
 import operator
 from collections.abc import Hashable
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from adcompile.ir.core import Block, Call, Const, Global, GlobalRef, If, Item, Unpack, Value
 from adcompile.ir.types import Array, Scalar, Static, Tree, Type
+from adcompile.signature import child, replaced
 
 if TYPE_CHECKING:
     from adcompile.frontend.context import Context
@@ -58,12 +59,13 @@ FIXED: ContextVar[frozenset[Path]] = ContextVar("FIXED", default=frozenset())
 
 # What can be computed at compile time from numbers.
 ARITHMETIC = {
-    getattr(operator, name)
-    for name in (
-        "add sub mul floordiv mod pow truediv neg pos abs invert not_ and_ or_ xor lshift rshift "
-        "lt le eq ne gt ge index"
-    ).split()
-} | {builtins.abs, min, max, int, float, bool, round, pow, math.floor, math.ceil, math.gcd}
+    *(operator.add, operator.sub, operator.mul, operator.truediv, operator.floordiv),
+    *(operator.mod, operator.pow, operator.neg, operator.pos, operator.abs, operator.index),
+    *(operator.invert, operator.and_, operator.or_, operator.xor),
+    *(operator.lshift, operator.rshift, operator.not_),
+    *(operator.lt, operator.le, operator.eq, operator.ne, operator.gt, operator.ge),
+    *(abs, min, max, int, float, bool, round, pow, math.floor, math.ceil, math.gcd),
+}
 
 
 def what(cx: Context, v: Value, error: Exception) -> Exception | None:
@@ -154,23 +156,5 @@ def fixed_type(t: Type, ref: GlobalRef) -> Type:
     """`t`, the type of a variable from outside, with the leaves that are known by their values."""
     for path in FIXED.get():
         if path[0] == ref:
-            t = replaced(t, path[1:], Static(look_up(ref.read(), path[1:])))
+            t = replaced(t, path[1:], Static(functools.reduce(child, path[1:], ref.read())))
     return t
-
-
-def replaced(t: Type, keys: Path, new: Type) -> Type:
-    """`t` with another type for the leaf under `keys`."""
-    if not keys:
-        return new
-    assert isinstance(t, Tree)
-    items = list(t.items)
-    at = t.keys.index(keys[0])
-    items[at] = replaced(items[at], keys[1:], new)
-    return Tree(t.node, t.keys, tuple(items))
-
-
-def look_up(obj: Any, keys: Path) -> Any:
-    """What a tree holds under `keys`."""
-    for key in keys:
-        obj = obj[key] if type(obj) in (tuple, list, dict) else getattr(obj, key)
-    return obj

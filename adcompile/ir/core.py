@@ -347,7 +347,10 @@ class Raise(Op):
 
 @dataclass(eq=False, slots=True)
 class Write(Op):
-    """operands: [array, value]: `array[...] = value`, seen by the caller (a compiled step)."""
+    """operands: [array, value]: `array[...] = value`, seen by the caller (a compiled step).
+
+    The result is the array as it is afterwards; the operand is not to be read any more.
+    """
 
 
 @dataclass(eq=False, slots=True)

@@ -218,7 +218,7 @@ def _raise(op: core.Raise, values: list[Any]) -> Sequence[Any]:
 def _write(op: core.Write, values: list[Any]) -> Sequence[Any]:
     array, value = _defined(op, values)
     array[...] = value
-    return ()
+    return (array,)
 
 
 _LEAVES: dict[type[Op], Callable[[Any, list[Any]], Sequence[Any]]] = {

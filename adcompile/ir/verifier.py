@@ -297,7 +297,7 @@ _CHECKS: dict[type[Op], Callable[[Any], None]] = {
     core.Scope: _scope,
     core.Assert: _shape(1, 2, 0),
     core.Raise: _shape(1, 2, 0),
-    core.Write: _shape(2, 2, 0),
+    core.Write: _shape(2, 2, 1),
     core.Yield: _shape(0, None, 0),
     core.Return: _shape(0, None, 0),
 }

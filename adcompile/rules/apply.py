@@ -305,17 +305,21 @@ def _lower(
     pattern: Pattern,
 ) -> Template:
     from adcompile.frontend import fold  # the frontend looks up rules itself
-    from adcompile.frontend.lower import NeedStatic, lower_function
+    from adcompile.frontend.lower import lower_function
+    from adcompile.frontend.wanted import FIXED, NeedStatic
 
     fold.PURE.update(COMPILE_TIME)
 
     types = [pattern.type(x) for x in args]
+    token = FIXED.set(frozenset())  # a template outlives what is known of globals now
     try:
         fn = lower_function(body, types, {k: pattern.type(x) for k, x in kwargs.items()})
     except NeedStatic:
         raise errors.MissingRule(
-            f"the rule in {body.__module__} needs an argument's value at compile time", b.loc
+            f"the rule in {body.__module__} needs a value at compile time", b.loc
         ) from None
+    finally:
+        FIXED.reset(token)
     return _by_leaves(fn)
 
 

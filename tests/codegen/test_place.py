@@ -192,7 +192,7 @@ def test_write_works_step_by_step_on_the_array_itself():
     W, g = block.params
     b = Builder(block, Loc(Stmt("f.py", 1, "", "f"), 1, 0, 1, 1))
     value = b.add_values(b.mul(0.9, W), b.mul(0.1, g))
-    b.add(core.Write, [W, value], [])
+    b.add(core.Write, [W, value], [W.type])
     b.return_(b.const(None))
     generated = generate(Function("f", block, [Param("W"), Param("g")]))
     assert generated.text == "def f(W, g):\n    W *= 0.9\n    W += 0.1 * g\n"
@@ -208,7 +208,7 @@ def test_write_takes_one_assignment_where_the_array_is_read_twice():
     W, g = block.params
     b = Builder(block, Loc(Stmt("f.py", 1, "", "f"), 1, 0, 1, 1))
     value = b.call(operator.sub, b.mul(W, 0.9), b.mul(W, g))
-    b.add(core.Write, [W, value], [])
+    b.add(core.Write, [W, value], [W.type])
     b.return_(b.const(None))
     text = generate(Function("f", block, [Param("W"), Param("g")])).text
     assert text == "def f(W, g):\n    W[...] = W * 0.9 - W * g\n"

@@ -267,7 +267,7 @@ def test_effects():
     assert isinstance(caught.value.__cause__, KeyError)
 
     def writing(b, x, y):
-        b.add(core.Write, [x, b.call(MUL, y, 2.0)], [])
+        b.add(core.Write, [x, b.call(MUL, y, 2.0)], [x.type])
         return b.const(None)
 
     x = X.copy()

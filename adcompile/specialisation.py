@@ -1,0 +1,142 @@
+"""What is compiled for one signature, and the store of all that was compiled for a function.
+
+A program is compiled for the types of its arguments. Where it turns out that the *value* of an
+argument or of a global decides a type, the value becomes part of what the program is compiled for:
+on demand, and for that leaf alone.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Any
+
+from adcompile.codegen.python import Generated
+from adcompile.errors import SignatureError
+from adcompile.frontend.wanted import FIXED, NeedStatic
+from adcompile.guards import MISSED, Global
+from adcompile.ir.core import Function, GlobalRef
+from adcompile.ir.printer import to_text
+from adcompile.ir.types import Static, Type
+from adcompile.signature import Path, child, classify, fix_values, replaced
+
+__all__ = ["Specialisation", "Specialisations", "globals_of"]
+
+# (types of the arguments, the arguments, leaves of globals that are known) → what is compiled
+Compile = Callable[[dict[str, Type], dict[str, Any], list[Path]], "Specialisation"]
+
+
+@dataclass(eq=False, slots=True)
+class Specialisation:
+    """A gradient compiled for one signature."""
+
+    name: str
+    generated: Generated
+    function: Any
+    program: Function
+    entry: Callable[..., Any]  # returns MISSED for arguments of another signature
+    globals: list[Global]  # that it reads, or whose values it was compiled for
+
+    @property
+    def source(self) -> str:
+        """The generated Python text."""
+        return self.generated.text
+
+    @property
+    def ssa(self) -> str:
+        """The program in structured SSA, as the text was made from it."""
+        return to_text(self.program)
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """Run it. Raises SignatureError for arguments of another signature."""
+        result = self.entry(*args, **kwargs)
+        if result is MISSED:
+            raise SignatureError(f"the arguments are not those that {self.name} was compiled for")
+        return result
+
+    def fits_globals(self) -> bool:
+        """Whether the globals have the types and values that it was compiled for."""
+        return all(_key(g.ref, g.fixed) == g.key for g in self.globals)
+
+
+class Specialisations:
+    """All that was compiled for one function. Thread-safe: entries are only ever added."""
+
+    def __init__(self, compile: Compile):
+        self.found: list[Specialisation] = []
+        self._compile = compile
+        self._by_key: dict[Hashable, list[Specialisation]] = {}
+        self._fixed: dict[Hashable, list[Path]] = {}  # leaves whose values decide types
+        self._lock = threading.RLock()
+
+    def get(self, arguments: dict[str, Any]) -> Specialisation:
+        """The specialisation for these arguments, compiled if there is none."""
+        found: dict[str, Type] = {}
+        keys = []
+        for name, value in arguments.items():
+            found[name], key = classify(value, (name,))
+            keys.append(key)
+        base = tuple(keys)
+        with self._lock:
+            paths = self._fixed.setdefault(base, [])
+            while True:
+                own = [p for p in paths if isinstance(p[0], str)]
+                outer = [p for p in paths if isinstance(p[0], GlobalRef)]
+                fixed, values = fix_values(found, arguments, own)
+                known = self._by_key.setdefault((base, values), [])
+                spec = next((s for s in known if s.fits_globals()), None)
+                if spec is not None:
+                    return spec
+                token = FIXED.set(frozenset(outer))
+                try:
+                    spec = self._compile(fixed, arguments, outer)
+                except NeedStatic as need:
+                    path = need.path
+                    if isinstance(path[0], int):
+                        path = (list(arguments)[path[0]], *path[1:])
+                    if path in paths:
+                        raise
+                    paths.append(path)
+                else:
+                    known.append(spec)
+                    self.found.append(spec)
+                    return spec
+                finally:
+                    FIXED.reset(token)
+
+
+# --- globals ------------------------------------------------------------------------------------
+
+
+def globals_of(generated: Generated, paths: list[Path]) -> list[Global]:
+    """The globals that a generated text reads, and those with leaves whose values are known."""
+    refs: dict[GlobalRef, str | None] = {p[0]: None for p in paths}
+    refs.update({ref: name for name, ref in generated.globals.items()})
+    made = []
+    for ref, name in refs.items():
+        fixed = tuple(p[1:] for p in paths if p[0] == ref)
+        t = classify(ref.read(), (ref.name,))[0]
+        for keys in fixed:
+            t = replaced(t, keys, Static(_leaf(ref.read(), keys)))
+        made.append(Global(name, ref, t, fixed, _key(ref, fixed)))
+    return made
+
+
+def _key(ref: GlobalRef, fixed: tuple[Path, ...]) -> Hashable:
+    """What must be the same of a global: its type, and the values of some leaves."""
+    value = ref.read()
+    key = classify(value, (ref.name,))[1]
+    if not fixed:
+        return key
+    try:
+        leaves = [_leaf(value, keys) for keys in fixed]
+    except (LookupError, AttributeError, TypeError):
+        return None
+    return (key, *[(type(leaf), repr(leaf)) for leaf in leaves])
+
+
+def _leaf(value: Any, keys: Path) -> Any:
+    for key in keys:
+        value = child(value, key)
+    return value

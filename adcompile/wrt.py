@@ -1,0 +1,77 @@
+"""`wrt`: the parameters that a gradient is taken with respect to, and whether it exists."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from adcompile.errors import NotDifferentiable, SignatureError
+from adcompile.ir.core import Loc
+from adcompile.signature import Path, child, path_text, tree_keys
+
+__all__ = ["Wrt", "check_real", "given_as", "names"]
+
+Wrt = int | str | Sequence[int | str]
+
+
+def names(wrt: Any, signature: inspect.Signature, function: str) -> list[str]:
+    """The names of the parameters that `wrt` means."""
+    known = list(signature.parameters)
+    listed = ", ".join(known) or "none"
+    found = []
+    for w in [wrt] if isinstance(wrt, int | str) else wrt:
+        if isinstance(w, str) and w in known:
+            found.append(w)
+        elif isinstance(w, int) and not isinstance(w, bool) and 0 <= w < len(known):
+            found.append(known[w])
+        else:
+            raise SignatureError(
+                f"wrt={wrt!r}: {function} has no parameter {w!r}",
+                hint=f"the parameters are: {listed}",
+            )
+    if not found or len(set(found)) < len(found):
+        raise SignatureError(
+            f"wrt={wrt!r} must name each parameter once", hint=f"the parameters are: {listed}"
+        )
+    return found
+
+
+def given_as(wrt: Wrt, found: list[str]) -> Wrt:
+    """Names in the form of `wrt`: one, or several."""
+    return found[0] if isinstance(wrt, int | str) else tuple(found)
+
+
+def check_real(value: Any, path: Path, loc: Loc | None) -> None:
+    """Refuse to differentiate with respect to what is not a tree of real floating point numbers."""
+    keys = tree_keys(value)
+    if keys is not None:
+        for key in keys:
+            check_real(child(value, key), (*path, key), loc)
+        return
+    if isinstance(value, float | np.floating) or (value is None and len(path) > 1):
+        return
+    array = isinstance(value, np.ndarray | np.generic)
+    if array and value.dtype.kind == "f":
+        return
+    number = isinstance(value, int | complex)
+    what = f"a Python {type(value).__name__}" if number else f"a {type(value).__name__}"
+    hint = "take the parameter out of `wrt`"
+    if array:
+        what = f"an array of dtype {value.dtype}"
+        if value.dtype.kind in "iub":
+            shown = np.array2string(np.asarray(value, dtype=float), separator=", ", threshold=8)
+            given = np.array2string(np.asarray(value), separator=", ", threshold=8)
+            hint = f"write np.array({shown}) instead of np.array({given})"
+            if value.size > 8 or value.ndim > 1:
+                hint = "make it an array of floats: write np.array([2., 3.]) for np.array([2, 3])"
+    elif isinstance(value, int):
+        hint = f"write {float(value)!r} instead of {value!r}"
+    raise NotDifferentiable(
+        f"the gradient with respect to `{path_text(path)}` is not defined: it is {what}, "
+        "and derivatives are of real floating point numbers",
+        loc,
+        hint,
+    )
