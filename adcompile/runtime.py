@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,26 @@ def stop_gradient(x: Any) -> Any:
     return x
 
 
-def unbroadcast(d: Any, shape: tuple[int, ...]) -> Any:
-    """Sum `d` over the axes that broadcasting stretched, down to `shape`."""
-    d = np.sum(d, axis=tuple(range(np.ndim(d) - len(shape)))) if np.ndim(d) > len(shape) else d
-    lead = len(shape) - np.ndim(d)
-    axes = tuple(k for k, n in enumerate(np.shape(d)) if n != 1 and shape[k + lead] == 1)
+def unbroadcast(d: Any, shape: tuple[int, ...], other: tuple[int, ...] = ()) -> Any:
+    """Sum `d` over the axes that broadcasting stretched, down to `shape`.
+
+    `other` is the shape that `shape` was broadcast with, where `d` does not tell: over an axis that
+    `d` has no length along, the sum is a product with that of `other`. One number stays one.
+    """
+    have = np.shape(d)
+    rank = max(len(shape), len(have), len(other))
+    want, known, beside = (
+        (1,) * (rank - len(s)) + tuple(s) for s in (shape, have, other or have)
+    )
+    lead = rank - len(shape)
+    stretched = [k for k in range(rank) if k < lead or want[k] == 1]
+    axes = tuple(k - rank + len(have) for k in stretched if known[k] != 1)
+    times = math.prod(beside[k] for k in stretched if known[k] == 1)
     d = np.sum(d, axis=axes, keepdims=True) if axes else d
+    d = d if times == 1 else d * times
+    if not have:
+        return d
+    d = np.reshape(d, np.shape(d)[max(0, len(have) - len(shape)) :])
     return d if np.shape(d) == shape else np.broadcast_to(d, shape).copy()
 
 

@@ -6,16 +6,20 @@ tangent rules are done here, once for all of them.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
+
+import numpy as np
 
 from adcompile import errors
 from adcompile.ad import cotangents as cot
 from adcompile.ad.activity import carries_derivative, differentiable
 from adcompile.ad.sweep import Frame, Sweep, handles, sweep_ops
 from adcompile.ir import core
+from adcompile.ir.builder import Builder
 from adcompile.ir.core import Block, Value
-from adcompile.ir.types import Array, Scalar, Seq, Tree
-from adcompile.rules.apply import apply
+from adcompile.ir.types import Array, Scalar, Seq, Tree, Type
+from adcompile.rules.apply import apply, check_form
 from adcompile.rules.registry import Rules, lookup
 
 
@@ -39,7 +43,8 @@ def _call(frame: Frame, op: core.Call) -> None:
         if x in frame.sweep.active:
             d = _by_rule(frame, op, ds, rules, k)
             if d is not None and not isinstance(x.type, Tree | Seq):
-                d = _fit(frame, op, cot.reduce_to(frame.builder, d, d, x), x)
+                z = op.result if rules.shape == "broadcasts" else d
+                d = _fit(frame, op, cot.reduce_to(frame.builder, d, z, x), x)
             frame.add(x, d)
 
 
@@ -56,8 +61,28 @@ def _elementwise(frame: Frame, op: core.Call, ds: list[Value | None], rules: Rul
         p = slopes[position]
         if core.constant(p) is None:
             continue
-        c = d if core.constant(p) in (1, 1.0) else b.mul(d, p)
-        frame.add(x, _fit(frame, op, cot.reduce_to(b, c, op.result, x), x))
+        c = _times(b, d, p, op.result.type)
+        beside = [v for v in op.args if v is not x and cot.shape_of(v.type)]
+        other = beside[0] if len(op.args) == 2 and beside else None
+        frame.add(x, _fit(frame, op, cot.reduce_to(b, c, op.result, x, other), x))
+
+
+def _times(b: Builder, d: Value, p: Value, t: Type) -> Value:
+    """The cotangent `d` of a value of type `t` times a partial derivative, in the dtype of `t`."""
+    c = core.constant(p)
+    if isinstance(c, int | float) and c in (1, -1):
+        return d if c == 1 else b.call(operator.neg, d)
+    if _is_mask(p.type) and isinstance(d.type, Scalar) and isinstance(t, Array):
+        # a Python number times a mask is float64, whatever `t` is
+        one = core.constant(d) == 1.0
+        if one or t.dtype != np.float64:
+            p = b.member(np.astype, "astype()", p, t.dtype.type)
+        return p if one else b.mul(d, p)
+    return b.mul(d, p)
+
+
+def _is_mask(t: Type) -> bool:
+    return isinstance(t, Array) and t.rank > 0 and t.dtype.kind in "biu"
 
 
 def _fit(frame: Frame, op: core.Call, d: Value, x: Value) -> Value:
@@ -73,39 +98,70 @@ def _position(op: core.Call, k: int, rules: Rules) -> int | None:
     return k if k < len(op.args) else rules.position(op.keywords[k - len(op.args)])
 
 
-def _by_rule(frame: Frame, op: core.Call, ds: list[Value | None], rules: Rules, k: int) -> Value | None:
+def _by_rule(
+    frame: Frame, op: core.Call, ds: list[Value | None], rules: Rules, k: int
+) -> Value | None:
     """The cotangent of operand `k` by its linear, adjoint or tangent rule, None for zero."""
     b, position = frame.builder, _position(op, k, rules)
     y = op.result if len(op.results) == 1 else tuple(op.results)
+    found = NotImplemented
     if position in rules.linear:
+        d = ds[0]
+        assert d is not None
+        if rules.shape == "rearranges" and _is_one_number(d, op.operands[k]):
+            check_form(b, rules.linear[position], [d, *op.args], op.kwargs)
+            return _everywhere(b, d, op.operands[k].type)
         d = _incoming(frame, op, ds, rules)
-        if rules.rearranges and isinstance(d, Value) and cot.shape_of(d.type) == ():
-            return d  # every element of a rearrangement has the same cotangent
         found = apply(b, rules.linear[position], [d, *op.args], op.kwargs)
     elif position in rules.adjoint:
-        found = apply(b, rules.adjoint[position], [_incoming(frame, op, ds, rules), y, *op.args], op.kwargs)
-    elif position in rules.tangent:
-        return _transpose(frame, op, rules.tangent[position], _incoming(frame, op, ds, rules), y, k)
-    else:
-        found = NotImplemented
-    if found is NotImplemented or core.constant(found) is NotImplemented:
+        d = _incoming(frame, op, ds, rules)
+        found = apply(b, rules.adjoint[position], [d, y, *op.args], op.kwargs)
+    if _refuses(found) and position in rules.tangent:
+        alone = sum(v in frame.sweep.active for v in op.operands) == 1
+        # what several rules read is filled out once, for all of them
+        given = _one_or_all(ds) if alone else _incoming(frame, op, ds, rules)
+        return _transpose(frame, op, rules.tangent[position], given, y, k)
+    if _refuses(found):
         name = getattr(op.fn, "__name__", repr(op.fn))
-        raise errors.MissingRule(f"`{name}` has no derivative in this form with respect to argument {k}", op.loc)
+        raise errors.MissingRule(
+            f"`{name}` has no derivative in this form with respect to argument {k}", op.loc
+        )
     return None if core.constant(found) is None else found
 
 
-def _incoming(frame: Frame, op: core.Call, ds: list[Value | None], rules: Rules) -> Value | tuple:
-    """The cotangents of the results as a rule gets them: in full shape, None for zero."""
-    b = frame.builder
-    full = [
-        None if d is None else d if _may_stay_pending(rules, d) else cot.materialize(b, d, r)
-        for d, r in zip(ds, op.results, strict=True)
-    ]
-    return full[0] if len(full) == 1 else tuple(full)  # type: ignore[return-value]
+def _refuses(found: Value | object) -> bool:
+    if isinstance(found, Value):
+        return core.constant(found) is NotImplemented
+    return found is NotImplemented
 
 
-def _may_stay_pending(rules: Rules, d: Value) -> bool:
-    return rules.rearranges and cot.shape_of(d.type) == ()
+def _is_one_number(d: Value, x: Value) -> bool:
+    return cot.shape_of(d.type) == () and not isinstance(x.type, Seq)
+
+
+def _everywhere(b: Builder, d: Value, t: Type) -> Value:
+    """The number `d` as the cotangent of every leaf of a value of type `t`."""
+    if not isinstance(t, Tree):
+        return d
+    return b.make(t.node, t.keys, [_everywhere(b, d, item) for item in t.items])
+
+
+def _incoming(
+    frame: Frame, op: core.Call, ds: list[Value | None], rules: Rules
+) -> Value | tuple[Value | None, ...]:
+    """The cotangents of the results as a rule gets them, None for zero.
+
+    They are filled out (in `ds`, once for all operands) unless the rule can do without.
+    """
+    for k, (d, r) in enumerate(zip(ds, op.results, strict=True)):
+        number = d is not None and rules.shape == "reduces" and cot.shape_of(d.type) == ()
+        if d is not None and not number and rules.shape != "broadcasts":
+            ds[k] = cot.materialize(frame.builder, d, r)
+    return _one_or_all(ds)
+
+
+def _one_or_all(ds: list[Value | None]) -> Value | tuple[Value | None, ...]:
+    return tuple(ds) if len(ds) != 1 else ds[0]  # type: ignore[return-value]
 
 
 def _transpose(

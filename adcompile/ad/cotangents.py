@@ -62,8 +62,12 @@ def add(b: Builder, old: Value | None, new: Value) -> Value:
     return new if old is None else b.add_values(old, new)
 
 
-def reduce_to(b: Builder, d: Value, z: Value, x: Value) -> Value:
-    """The cotangent of `x` from `d`, that of the result `z` which `x` was broadcast to."""
+def reduce_to(b: Builder, d: Value, z: Value, x: Value, other: Value | None = None) -> Value:
+    """The cotangent of `x` from `d`, that of the result `z` which `x` was broadcast to.
+
+    `other` is what alone it was broadcast with, if that is known: its shape may be cheaper to have
+    than that of `z`.
+    """
     have, want, full = shape_of(d.type), shape_of(x.type), shape_of(z.type)
     full = (1,) * (len(want) - len(full)) + full
     lead = len(full) - len(want)
@@ -74,8 +78,10 @@ def reduce_to(b: Builder, d: Value, z: Value, x: Value) -> Value:
         if had != 1 and k not in stretched and not same_size(wanted, had) and not is_many(wanted)
     ]
     if unsure:
-        d = materialize(b, d, z)
-        return b.call_op(runtime.unbroadcast, [d, b.member(np.shape, "shape", x)], types=[_like(d, x)]).result
+        shapes = [b.member(np.shape, "shape", x)]
+        if not is_full(d.type, z.type):
+            shapes.append(b.member(np.shape, "shape", other or z))
+        return b.call_op(runtime.unbroadcast, [d, *shapes], types=[_like(d, x)]).result
     pad = len(full) - len(have)  # leading axes that d lacks altogether
     pending = [k for k in [*range(lead), *stretched] if full[k] != 1 and (k < pad or have[k - pad] == 1)]
     d = _sum_axes(b, d, pad, [*range(lead)], stretched)
@@ -83,8 +89,9 @@ def reduce_to(b: Builder, d: Value, z: Value, x: Value) -> Value:
 
 
 def _like(d: Value, x: Value) -> Type:
-    """The type of `d` once it has the shape of `x`."""
-    assert isinstance(d.type, Array)
+    """The type of `d` once it is summed down to the shape of `x`; one number stays one."""
+    if not isinstance(d.type, Array) or not d.type.shape:
+        return d.type
     return Array(d.type.dtype, shape_of(x.type))
 
 

@@ -40,11 +40,12 @@ def append_update(fn: Function, optimizer: Optimizer) -> list[str]:
     ]
     numbers = {name: _parameter(fn, name, FLOAT) for name in optimizer.scalars()}
     update = _Update(optimizer, numbers)
-    for path, _ in _leaf_types(params.type):
-        p = _project(b, params, path, known)
+    weights = {path: _project(b, params, path, known) for path, _ in _leaf_types(params.type)}
+    parts = [tree and _state_leaves(b, tree, weights) for tree in trees]
+    for path, p in weights.items():
         title = f"{type(optimizer).__name__}: {_path_name(fn.params[0].name, path)}"
         b = b.at(_place(ret.loc, title))
-        slots = [None if tree is None else _state_leaf(b, tree, path, p.name) for tree in trees]
+        slots = [None if leaves is None else leaves[path] for leaves in parts]
         update.inline(b, p, _gradient_leaf(b, grads, path), slots)
     b.at(ret.loc).return_(value)
     return [v.name or "" for v in [*trees, *numbers.values()] if v is not None]
@@ -137,12 +138,22 @@ def _project(b: Builder, tree: Value, path: Path, known: dict[Path, Value]) -> V
     return v
 
 
-def _state_leaf(b: Builder, tree: Value, path: Path, name: str | None) -> Value:
-    v = _project(b, tree, path, {})
-    name = name or "_".join(str(key) for key in path)
-    if v is not tree:
-        v.name = f"{tree.name}_{name}"
-    return v
+def _state_leaves(b: Builder, state: Value, weights: dict[Path, Value]) -> dict[Path, Value]:
+    """The leaves of a state tree, each named after the parameter that it belongs to."""
+    found: dict[Path, Value] = {}
+    work: list[tuple[Path, Value]] = [((), state)]
+    while work:
+        path, v = work.pop()
+        if path in weights:
+            if path:
+                name = weights[path].name or "_".join(str(key) for key in path)
+                v.name = f"{state.name}_{name}"
+            found[path] = v
+        elif isinstance(v.type, Tree):
+            sequence = v.type.node in (tuple, list)
+            parts = b.unpack(v) if sequence else [b.item(v, key) for key in v.type.keys]
+            work += [((*path, key), part) for key, part in zip(v.type.keys, parts)]
+    return found
 
 
 def _gradient_leaf(b: Builder, grads: Value, path: Path) -> Value:

@@ -24,9 +24,18 @@ the argument's, and a cotangent any shape that the argument broadcasts to; dtype
 None is zero. The cotangent of an argument that is a list or tuple is a list of cotangents.
 For a function with several results, y and d_y are tuples; entries of d_y that are zero are None.
 
+A cotangent may be *pending*: one number that stands for an array full of it. Bodies get it filled
+out unless `shape=` says that they can do without:
+
+- "rearranges": the result has just the elements of the argument, each once (reshape, flip, stack):
+  the number is the argument's cotangent as well, and the body is not asked;
+- "reduces": the body takes a number for `d_y` (sum, mean);
+- "broadcasts": the body works element by element on `d_y` in whatever shape it has, and the
+  argument was broadcast to the result (where, broadcast_to).
+
 The conventions at kinks: where there is a choice, the derivative is the even average of the
-one-sided ones (abs at 0, maximum and minimum at ties), and max and min of an axis share ties
-evenly; other choices are noted at their rules.
+one-sided ones (abs at 0, maximum and minimum of arrays at ties), and max and min of an axis share
+ties evenly; other choices are noted at their rules.
 """
 
 from __future__ import annotations
@@ -42,6 +51,7 @@ from typing import Any
 Function = Callable[..., Any]
 Body = Callable[..., Any]
 
+SHAPES = ("", "rearranges", "reduces", "broadcasts")
 WORDS = ("elementwise", "linear", "tangent", "adjoint", "zero")
 
 
@@ -55,7 +65,7 @@ class Rules:
     tangent: dict[int, Body] = field(default_factory=dict)
     adjoint: dict[int, Body] = field(default_factory=dict)
     zero: bool = False
-    rearranges: bool = False  # the result has just the elements of the argument
+    shape: str = ""  # one of SHAPES: what becomes of a cotangent that is one number
 
     @property
     def bodies(self) -> list[tuple[str, int | None, Body]]:
@@ -104,16 +114,13 @@ def elementwise(fn: Function, partials: Body | None = None) -> Any:
     return partials
 
 
-def linear(
-    fn: Function, arg: int | range = 0, *, rearranges: bool = False
-) -> Callable[[Body], Body]:
+def linear(fn: Function, arg: int | range = 0, *, shape: str = "") -> Callable[[Body], Body]:
     """`fn` is linear in this argument; the body takes a cotangent back to it: `body(d_y, *args)`.
 
     Forward mode applies `fn` itself to the tangent in place of the argument. With a range of
-    arguments (of a function that takes any number) the body is told which one first. A function
-    that `rearranges` returns just the elements of its argument, each once.
+    arguments (of a function that takes any number) the body is told which one first.
     """
-    _entry(fn).rearranges = rearranges
+    _note_shape(fn, shape)
     return lambda body: _put(_entry(fn).linear, arg, body)
 
 
@@ -122,8 +129,12 @@ def tangent(fn: Function, arg: int | range = 0) -> Callable[[Body], Body]:
     return lambda body: _put(_entry(fn).tangent, arg, body)
 
 
-def adjoint(fn: Function, arg: int | range = 0) -> Callable[[Body], Body]:
-    """What this argument's cotangent gets from the result's: `body(d_y, y, *args)`."""
+def adjoint(fn: Function, arg: int | range = 0, *, shape: str = "") -> Callable[[Body], Body]:
+    """What this argument's cotangent gets from the result's: `body(d_y, y, *args)`.
+
+    Where it returns NotImplemented, the tangent rule is transposed instead.
+    """
+    _note_shape(fn, shape)
     return lambda body: _put(_entry(fn).adjoint, arg, body)
 
 
@@ -146,6 +157,12 @@ def at_compile_time(fn: Function) -> Function:
     """For bodies: a function of numbers and strings that the compiler computes with."""
     COMPILE_TIME.add(fn)
     return fn
+
+
+def _note_shape(fn: Function, shape: str) -> None:
+    if shape not in SHAPES:
+        raise ValueError(f"shape is one of {SHAPES}, not {shape!r}")
+    _entry(fn).shape = shape or _entry(fn).shape
 
 
 def _put(table: dict[int, Body], arg: int | range, body: Body) -> Body:

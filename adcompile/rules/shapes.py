@@ -14,37 +14,37 @@ def like(d, x):
     return np.reshape(d, () if np.ndim(x) == 0 else x.shape)
 
 
-@linear(np.reshape, rearranges=True)
+@linear(np.reshape, shape="rearranges")
 def _(d_y, a, shape=None, order="C", *, copy=None):
     return like(d_y, a) if order == "C" else NotImplemented
 
 
-@linear(np.ravel, rearranges=True)
+@linear(np.ravel, shape="rearranges")
 def _(d_y, a, order="C"):
     return like(d_y, a) if order == "C" else NotImplemented
 
 
-@linear(np.squeeze, rearranges=True)
+@linear(np.squeeze, shape="rearranges")
 def _(d_y, a, axis=None):
     return like(d_y, a)
 
 
-@linear(np.expand_dims, rearranges=True)
+@linear(np.expand_dims, shape="rearranges")
 def _(d_y, a, axis):
     return like(d_y, a)
 
 
-@linear(np.atleast_1d, rearranges=True)
+@linear(np.atleast_1d, shape="rearranges")
 def _(d_y, ary):
     return like(d_y, ary)
 
 
-@linear(np.atleast_2d, rearranges=True)
+@linear(np.atleast_2d, shape="rearranges")
 def _(d_y, ary):
     return like(d_y, ary)
 
 
-@linear(np.copy, rearranges=True)
+@linear(np.copy, shape="rearranges")
 def _(d_y, a, order="K", subok=False):
     return d_y
 
@@ -54,7 +54,7 @@ def _(d_y, a, *args, **kwargs):
     return split_up(d_y, a) if isinstance(a, (list, tuple)) else d_y
 
 
-@linear(float, rearranges=True)
+@linear(float, shape="rearranges")
 def _(d_y, x):
     return d_y
 
@@ -77,22 +77,22 @@ def inverse(*axes):
     return tuple(places.index(k) for k in range(len(axes)))
 
 
-@linear(np.transpose, rearranges=True)
+@linear(np.transpose, shape="rearranges")
 def _(d_y, a, axes=None):
     return np.transpose(d_y) if axes is None else np.transpose(d_y, inverse(*axes))
 
 
-@linear(np.swapaxes, rearranges=True)
+@linear(np.swapaxes, shape="rearranges")
 def _(d_y, a, axis1, axis2):
     return np.swapaxes(d_y, axis1, axis2)
 
 
-@linear(np.moveaxis, rearranges=True)
+@linear(np.moveaxis, shape="rearranges")
 def _(d_y, a, source, destination):
     return np.moveaxis(d_y, destination, source)
 
 
-@linear(np.matrix_transpose, rearranges=True)
+@linear(np.matrix_transpose, shape="rearranges")
 def _(d_y, x):
     return np.swapaxes(d_y, -1, -2)
 
@@ -100,27 +100,27 @@ def _(d_y, x):
 # --- elements in another order ------------------------------------------------------------------
 
 
-@linear(np.flip, rearranges=True)
+@linear(np.flip, shape="rearranges")
 def _(d_y, m, axis=None):
     return np.flip(d_y, axis)
 
 
-@linear(np.fliplr, rearranges=True)
+@linear(np.fliplr, shape="rearranges")
 def _(d_y, m):
     return np.fliplr(d_y)
 
 
-@linear(np.flipud, rearranges=True)
+@linear(np.flipud, shape="rearranges")
 def _(d_y, m):
     return np.flipud(d_y)
 
 
-@linear(np.rot90, rearranges=True)
+@linear(np.rot90, shape="rearranges")
 def _(d_y, m, k=1, axes=(0, 1)):
     return np.rot90(d_y, -k, axes)
 
 
-@linear(np.roll, rearranges=True)
+@linear(np.roll, shape="rearranges")
 def _(d_y, a, shift, axis=None):
     if not isinstance(shift, (tuple, list)):
         return np.roll(d_y, -shift, axis)
