@@ -14,6 +14,7 @@ from adcompile.ad.saved import settle
 from adcompile.ad.sweep import Sweep
 from adcompile.ad.update import append_update
 from adcompile.codegen.python import Generated, generate
+from adcompile.frontend.fixed import keep_fixed_parameters
 from adcompile.frontend.lower import lower_function
 from adcompile.ir.core import Function
 from adcompile.ir.types import Type
@@ -76,6 +77,7 @@ def compile_gradient(
     """
     with _collector_paused:
         primal = lower_function(fn, types, kwarg_types or {})
+        keep_fixed_parameters(primal, fn, types, kwarg_types or {})
         name = primal.name.strip("<>") + ("_value_and_grad" if with_value else "_grad")
         gradient, sweep = reverse(
             primal,
@@ -104,6 +106,7 @@ def compile_step(
     """
     with _collector_paused:
         primal = lower_function(loss, types, kwarg_types)
+        keep_fixed_parameters(primal, loss, types, kwarg_types)
         name = primal.name.strip("<>") + "_step"
         step, sweep = reverse(primal, [0], name=name, with_value=True, has_aux=has_aux)
         names = append_update(step, optimizer)

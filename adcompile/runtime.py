@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -27,7 +26,9 @@ def unbroadcast(d: Any, shape: tuple[int, ...], other: tuple[int, ...] = ()) -> 
     lead = rank - len(shape)
     stretched = [k for k in range(rank) if k < lead or want[k] == 1]
     axes = tuple(k - rank + len(have) for k in stretched if known[k] != 1)
-    times = math.prod(beside[k] for k in stretched if known[k] == 1)
+    times = 1
+    for k in stretched:
+        times *= beside[k] if known[k] == 1 else 1
     d = np.sum(d, axis=axes, keepdims=True) if axes else d
     d = d if times == 1 else d * times
     if not have:

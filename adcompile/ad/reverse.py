@@ -12,6 +12,7 @@ from adcompile.ad.sweep import Frame, Sweep, gradient_of, sweep_ops
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import Function, Value
+from adcompile.runtime import stop_gradient
 from adcompile.ir.types import Array, Scalar, describe
 
 
@@ -51,8 +52,15 @@ def reverse(
         values = [loss] if aux is None else [loss, aux]
         first = [values[0]] if len(values) == 1 else [frame.builder.tuple(*values)]
         frame.builder.return_(*(first if with_value else []), result, *([] if with_value else values[1:]))
+    _forget_stops(fn)
     fn.name = name
     return fn, sweep
+
+
+def _forget_stops(fn: Function) -> None:
+    """`stop_gradient(x)` has done its work: it is `x`."""
+    stops = [op for op in core.walk(fn.block) if isinstance(op, core.Call) and op.fn is stop_gradient]
+    core.substitute(fn.block, {op.result: op.operands[0] for op in stops})
 
 
 def _split_aux(out: Value, loc: core.Loc) -> tuple[Value, Value]:

@@ -41,7 +41,8 @@ def append_update(fn: Function, optimizer: Optimizer) -> list[str]:
     numbers = {name: _parameter(fn, name, FLOAT) for name in optimizer.scalars()}
     update = _Update(optimizer, numbers)
     weights = {path: _project(b, params, path, known) for path, _ in _leaf_types(params.type)}
-    parts = [tree and _state_leaves(b, tree, weights) for tree in trees]
+    quiet = b.at(_place(ret.loc, ""))
+    parts = [tree and _state_leaves(quiet, tree, weights) for tree in trees]
     for path, p in weights.items():
         title = f"{type(optimizer).__name__}: {_path_name(fn.params[0].name, path)}"
         b = b.at(_place(ret.loc, title))

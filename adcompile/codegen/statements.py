@@ -73,7 +73,8 @@ class Statements:
         if order == 0 or op.order == 0 or isinstance(op, core.Const):
             return
         stmt = op.loc.stmt
-        own = any(r.name and not r.name.startswith("d_") for r in op.results)
+        target = stmt.text.partition("=")[0].split()
+        own = any(r.name in target for r in op.results)  # the line comes again as it was written
         if stmt is self.stmt or own or not stmt.text or _HEADER.match(stmt.text):
             return
         out.append(comment(stmt.text))

@@ -112,9 +112,9 @@ class Context:
         if isinstance(held, Poison):
             self.refuse(
                 held,
-                f"the items of this {obj.node.__name__} have no single type: {held.reason}",
+                f"what this {obj.node.__name__} holds here is not known: {held.reason}",
                 self.builder.loc,
-                "keep the items of one list of one type, or use a tuple",
+                "put numbers or arrays of one type into it, or write it as a tuple",
             )
         return held
 

@@ -12,6 +12,7 @@ read-only array), naming it, and `ValueError` for a setting out of range.
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 from typing import Any
 
 from adcompile.optim.base import Optimizer, number
@@ -83,14 +84,15 @@ class Adam(Optimizer):
         eps: float = 1e-8,
         weight_decay: float = 0.0,
     ) -> None:
-        beta1, beta2 = betas
+        self.betas = number("betas[0]", betas[0], below=1), number("betas[1]", betas[1], below=1)
         super().__init__(
             params,
             lr,
             state={"m": 0.0, "v": 0.0},
             options={
-                "beta1": number("betas[0]", beta1, below=1),
-                "beta2": number("betas[1]", beta2, below=1),
+                "beta2": self.betas[1],
+                "rest1": _rest(self.betas[0]),
+                "rest2": _rest(self.betas[1]),
                 "eps": number("eps", eps),
                 "weight_decay": number("weight_decay", weight_decay),
                 "decoupled": self._decoupled and weight_decay != 0,
@@ -101,8 +103,8 @@ class Adam(Optimizer):
         t = self.steps + 1
         return {
             "lr": self.rate(),
-            "correction1": 1 - self.options["beta1"] ** t,
-            "root_correction2": math.sqrt(1 - self.options["beta2"] ** t),
+            "correction1": 1 - self.betas[0] ** t,
+            "root_correction2": math.sqrt(1 - self.betas[1] ** t),
         }
 
 
@@ -162,6 +164,7 @@ class RMSProp(Optimizer):
             },
             options={
                 "alpha": number("alpha", alpha),
+                "rest": _rest(number("alpha", alpha)),
                 "eps": number("eps", eps),
                 "weight_decay": number("weight_decay", weight_decay),
                 "momentum": number("momentum", momentum),
@@ -209,3 +212,8 @@ class Adagrad(Optimizer):
 
     def scalars(self) -> dict[str, float]:
         return {"lr": self.rate() / (1 + self.steps * self._lr_decay)}
+
+
+def _rest(x: float) -> float:
+    """1 - x in decimals, as one would write it: 0.1 for 0.9, not 0.09999999999999998."""
+    return float(1 - Decimal(repr(x)))

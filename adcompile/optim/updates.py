@@ -54,23 +54,24 @@ def adam_update(
     lr: float,
     correction1: float,
     root_correction2: float,
-    beta1: float,
     beta2: float,
+    rest1: float,
+    rest2: float,
     eps: float,
     weight_decay: float,
     decoupled: bool,
 ) -> tuple[Leaf, Leaf, Leaf]:
     """Adam and, with `decoupled` weight decay, AdamW.
 
-    In step t (from 1), `correction1` is `1 - beta1**t` and `root_correction2` is
+    `rest1` and `rest2` are `1 - beta1` and `1 - beta2`. In step t (from 1), `correction1` is `1 - beta1**t` and `root_correction2` is
     `sqrt(1 - beta2**t)`: they undo the pull of `m` and `v` towards the zeros they start from.
     """
     if decoupled:
         p = p * (1 - lr * weight_decay)
     else:
         d_p = add_decay(p, d_p, weight_decay)
-    m = m + (1 - beta1) * (d_p - m)
-    v = beta2 * v + (1 - beta2) * d_p * d_p
+    m = m + rest1 * (d_p - m)
+    v = beta2 * v + rest2 * d_p * d_p
     return p - lr / correction1 * m / (np.sqrt(v) / root_correction2 + eps), m, v
 
 
@@ -83,16 +84,20 @@ def rmsprop_update(
     *,
     lr: float,
     alpha: float,
+    rest: float,
     eps: float,
     weight_decay: float,
     momentum: float,
     centered: bool,
 ) -> tuple[Leaf, Leaf, Leaf, Leaf]:
-    """RMSProp: divide by a running root mean square, or standard deviation where `centered`."""
+    """RMSProp: divide by a running root mean square, or standard deviation where `centered`.
+
+    `rest` is `1 - alpha`.
+    """
     d_p = add_decay(p, d_p, weight_decay)
-    v = alpha * v + (1 - alpha) * d_p * d_p
+    v = alpha * v + rest * d_p * d_p
     if centered:
-        m = m + (1 - alpha) * (d_p - m)
+        m = m + rest * (d_p - m)
         scale = np.sqrt(v - m * m) + eps
     else:
         scale = np.sqrt(v) + eps

@@ -6,6 +6,7 @@ import operator
 
 import numpy as np
 
+from adcompile.rules.reductions import spread
 from adcompile.rules.registry import alias, at_compile_time, linear
 
 
@@ -14,9 +15,16 @@ def flipped(x):
     return x.T if x.ndim == 2 else np.swapaxes(x, -1, -2)
 
 
-def leading(x):
-    """All axes but the last."""
-    return tuple(range(x.ndim - 1))
+@at_compile_time
+def pair(*axes):
+    """The axes of one array (the first half) and of another to sum over, for tensordot."""
+    n = len(axes) // 2
+    return axes[:n], axes[n:]
+
+
+def over_leading(a, b, n):
+    """Products summed over the `n` leading axes of both."""
+    return np.tensordot(a, b, pair(*range(n), *range(n)))
 
 
 # --- matmul: the last axis of x1 with the last but one of x2, matrices in stacks ----------------
@@ -25,23 +33,29 @@ def leading(x):
 @linear(np.matmul, arg=0)
 def _(d_y, x1, x2):
     if x2.ndim == 1:
-        return d_y * x2 if x1.ndim == 1 else d_y[..., None] * x2
+        if x1.ndim == 1:
+            return d_y * x2
+        return np.outer(d_y, x2) if x1.ndim == 2 else d_y[..., None] * x2
+    if x1.ndim == 1 and x2.ndim == 2:
+        return x2 @ d_y
+    stack = range(x2.ndim - 2)
     if x1.ndim == 1:
-        return x2 @ d_y if x2.ndim == 2 else (x2 @ d_y[..., None])[..., 0]
+        return np.tensordot(d_y, x2, pair(*range(d_y.ndim), *stack, x2.ndim - 1))
     if x1.ndim == 2 and x2.ndim > 2:  # one matrix for a whole stack
-        axes = (*range(x2.ndim - 2), x2.ndim - 1)
-        return np.tensordot(d_y, x2, (axes, axes))
+        return np.tensordot(d_y, x2, pair(*stack, x2.ndim - 1, *stack, x2.ndim - 1))
     return d_y @ flipped(x2)
 
 
 @linear(np.matmul, arg=1)
 def _(d_y, x1, x2):
     if x1.ndim == 1:
-        return d_y * x1 if x2.ndim == 1 else x1[:, None] * d_y[..., None, :]
+        if x2.ndim == 1:
+            return d_y * x1
+        return np.outer(x1, d_y) if x2.ndim == 2 else x1[:, None] * d_y[..., None, :]
     if x2.ndim == 1:
         return d_y @ x1 if x1.ndim == 2 else np.tensordot(d_y, x1, x1.ndim - 1)
     if x2.ndim == 2 and x1.ndim > 2:  # one matrix for a whole stack
-        return np.tensordot(x1, d_y, (leading(x1), leading(d_y)))
+        return over_leading(x1, d_y, x1.ndim - 1)
     return flipped(x1) @ d_y
 
 
@@ -53,11 +67,13 @@ def _(d_y, a, b):
     if np.ndim(a) == 0 or np.ndim(b) == 0:
         return d_y * b
     if b.ndim == 1:
-        return d_y * b if a.ndim == 1 else d_y[..., None] * b
+        if a.ndim == 1:
+            return d_y * b
+        return np.outer(d_y, b) if a.ndim == 2 else d_y[..., None] * b
     if b.ndim == 2:
-        return d_y @ b.T
-    rest = tuple(range(a.ndim - 1, d_y.ndim))
-    return np.tensordot(d_y, b, (rest, (*range(b.ndim - 2), b.ndim - 1)))
+        return b @ d_y if a.ndim == 1 else d_y @ b.T
+    rest = range(a.ndim - 1, d_y.ndim)
+    return np.tensordot(d_y, b, pair(*rest, *range(b.ndim - 2), b.ndim - 1))
 
 
 @linear(np.dot, arg=1)
@@ -65,10 +81,14 @@ def _(d_y, a, b):
     if np.ndim(a) == 0 or np.ndim(b) == 0:
         return d_y * a
     if a.ndim == 1:
-        return d_y * a if b.ndim == 1 else d_y[..., None, :] * a[:, None]
-    if b.ndim <= 2 and a.ndim == 2:
+        if b.ndim == 1:
+            return d_y * a
+        return np.outer(a, d_y) if b.ndim == 2 else d_y[..., None, :] * a[:, None]
+    if b.ndim == 1:
+        return d_y @ a if a.ndim == 2 else np.tensordot(d_y, a, a.ndim - 1)
+    if b.ndim == 2 and a.ndim == 2:
         return a.T @ d_y
-    d_b = np.tensordot(a, d_y, (leading(a), leading(a)))  # the summed axis first
+    d_b = over_leading(a, d_y, a.ndim - 1)  # the summed axis first
     return d_b if b.ndim < 3 else np.moveaxis(d_b, 0, -2)
 
 
@@ -76,7 +96,9 @@ def _(d_y, a, b):
 def _(d_y, a, b):
     if np.ndim(a) == 0 or np.ndim(b) == 0 or (a.ndim == 1 and b.ndim == 1):
         return d_y * b
-    return np.tensordot(d_y, b, b.ndim - 1) if b.ndim > 1 else d_y[..., None] * b
+    if b.ndim == 1:
+        return np.outer(d_y, b) if a.ndim == 2 else d_y[..., None] * b
+    return d_y @ b if b.ndim == 2 else np.tensordot(d_y, b, b.ndim - 1)
 
 
 @linear(np.inner, arg=1)
@@ -84,38 +106,42 @@ def _(d_y, a, b):
     if np.ndim(a) == 0 or np.ndim(b) == 0 or (a.ndim == 1 and b.ndim == 1):
         return d_y * a
     if a.ndim == 1:
-        return d_y[..., None] * a
-    return np.tensordot(d_y, a, (leading(a), leading(a)))
+        return np.outer(d_y, a) if b.ndim == 2 else d_y[..., None] * a
+    if b.ndim == 1:
+        return d_y @ a if a.ndim == 2 else np.tensordot(d_y, a, a.ndim - 1)
+    return d_y.T @ a if a.ndim == b.ndim == 2 else over_leading(d_y, a, a.ndim - 1)
 
 
 @linear(np.vdot, arg=0)
 def _(d_y, a, b):
-    return np.reshape(d_y * b, a.shape)
+    return d_y * b if a.ndim == b.ndim == 1 else np.reshape(d_y * b, a.shape)
 
 
 @linear(np.vdot, arg=1)
 def _(d_y, a, b):
-    return np.reshape(d_y * a, b.shape)
+    return d_y * a if a.ndim == b.ndim == 1 else np.reshape(d_y * a, b.shape)
 
 
 @linear(np.vecdot, arg=0)
 def _(d_y, x1, x2):
-    return np.expand_dims(d_y, -1) * x2
+    return spread(d_y, -1, False) * x2
 
 
 @linear(np.vecdot, arg=1)
 def _(d_y, x1, x2):
-    return np.expand_dims(d_y, -1) * x1
+    return spread(d_y, -1, False) * x1
 
 
 @linear(np.outer, arg=0)
 def _(d_y, a, b):
-    return np.reshape(d_y @ np.ravel(b), np.shape(a))
+    d = d_y @ (b if np.ndim(b) == 1 else np.ravel(b))
+    return d if np.ndim(a) == 1 else np.reshape(d, np.shape(a))
 
 
 @linear(np.outer, arg=1)
 def _(d_y, a, b):
-    return np.reshape(np.ravel(a) @ d_y, np.shape(b))
+    d = (a if np.ndim(a) == 1 else np.ravel(a)) @ d_y
+    return d if np.ndim(b) == 1 else np.reshape(d, np.shape(b))
 
 
 # --- tensordot and einsum: the plan is made at compile time -------------------------------------
@@ -154,7 +180,14 @@ def places(first, rank, other, *axes):
 @linear(np.tensordot, arg=0)
 def _(d_y, a, b, axes=2):
     of_a, of_b = summed(axes, a, b)
+    if d_y.ndim == 0:
+        return d_y * np.transpose(b, places(True, a.ndim, b.ndim, *of_a, *of_b))
+    if a.ndim == 2 and b.ndim == 2 and len(of_a) == 1:
+        last = of_b[0] % 2 == 1
+        return d_y @ (b if last else b.T) if of_a[0] % 2 == 1 else (b.T if last else b) @ d_y.T
     n = a.ndim - len(of_a)
+    if len(of_a) == 0 and d_y.ndim == 2:
+        return d_y @ b
     d = np.tensordot(d_y, b, (tuple(range(n, d_y.ndim)), kept(b.ndim, *of_b)))
     return np.transpose(d, places(True, a.ndim, b.ndim, *of_a, *of_b))
 
@@ -162,7 +195,14 @@ def _(d_y, a, b, axes=2):
 @linear(np.tensordot, arg=1)
 def _(d_y, a, b, axes=2):
     of_a, of_b = summed(axes, a, b)
+    if d_y.ndim == 0:
+        return d_y * np.transpose(a, places(False, b.ndim, a.ndim, *of_b, *of_a))
+    if a.ndim == 2 and b.ndim == 2 and len(of_a) == 1:
+        last = of_a[0] % 2 == 1
+        return d_y.T @ (a if last else a.T) if of_b[0] % 2 == 1 else (a.T if last else a) @ d_y
     n = a.ndim - len(of_a)
+    if len(of_a) == 0 and d_y.ndim == 2:
+        return a @ d_y
     d = np.tensordot(a, d_y, (kept(a.ndim, *of_a), tuple(range(n))))
     return np.transpose(d, places(False, b.ndim, a.ndim, *of_b, *of_a))
 
@@ -207,8 +247,20 @@ def _(k, d_y, subscripts, *operands, optimize=False):
     back, lone, diagonal = einsum_back(k, subscripts, *ranks)
     if diagonal:
         return NotImplemented
-    d = np.einsum(back, d_y, *rest, optimize=optimize) if optimize else np.einsum(back, d_y, *rest)
-    return np.expand_dims(d, lone) if lone else d
+    if is_plain(back):
+        d = d_y if len(rest) == 0 else d_y * rest[0]
+    elif optimize:
+        d = np.einsum(back, d_y, *rest, optimize=optimize)
+    else:
+        d = np.einsum(back, d_y, *rest)
+    return spread(d, lone, False) if lone else d
+
+
+@at_compile_time
+def is_plain(subscripts):
+    """Whether this einsum is no more than its operand, or a number times its second operand."""
+    inputs, _, output = subscripts.partition("->")
+    return inputs in (output, f",{output}")
 
 
 alias(np.matmul, np.linalg.matmul, operator.matmul)

@@ -13,12 +13,12 @@ zero(np.result_type, np.finfo, np.iinfo, np.dtype, np.broadcast_shapes)
 zero(stop_gradient)
 
 
-@linear(np.full, arg=1)
+@linear(np.full, arg=1, shape="broadcasts")
 def _(d_y, shape, fill_value, dtype=None):
     return d_y
 
 
-@linear(np.full_like, arg=1)
+@linear(np.full_like, arg=1, shape="broadcasts")
 def _(d_y, a, fill_value, dtype=None):
     return d_y
 
@@ -31,14 +31,18 @@ def upright(weights, rank):
     return weights if rank == 1 else np.reshape(weights, (-1,) + (1,) * (rank - 1))
 
 
+def steps(start, stop, num, endpoint):
+    return np.linspace(start, stop, num) if endpoint else np.linspace(start, stop, num, False)
+
+
 @tangent(np.linspace, arg=0)
 def _(d_start, y, start, stop, num=50, endpoint=True):
-    return upright(np.linspace(1.0, 0.0, num, endpoint), y.ndim) * d_start
+    return upright(steps(1.0, 0.0, num, endpoint), y.ndim) * d_start
 
 
 @tangent(np.linspace, arg=1)
 def _(d_stop, y, start, stop, num=50, endpoint=True):
-    return upright(np.linspace(0.0, 1.0, num, endpoint), y.ndim) * d_stop
+    return upright(steps(0.0, 1.0, num, endpoint), y.ndim) * d_stop
 
 
 # arange(start, stop, step): its length is a step function of all three, and its elements move with

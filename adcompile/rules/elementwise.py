@@ -84,27 +84,66 @@ elementwise(np.hypot, lambda z, x, y: (x / (z + (z == 0)), y / (z + (z == 0)))) 
 elementwise(np.arctan2, lambda z, y, x: (x / (x * x + y * y), -y / (x * x + y * y)))
 elementwise(np.copysign, lambda z, x, s: (np.sign(x) * np.copysign(1, s), None))
 elementwise(np.heaviside, lambda z, x, h: (None, x == 0))
-elementwise(np.nextafter, lambda z, x, y: (1, None))
 
 # x ** p at x = 0: p * 0 ** (p - 1) in x, but 0 for p = 0; in p it is 0, as 0 ** p is for p > 0.
 elementwise(np.power, lambda z, x, p: (p * x ** (p - 1 + (p == 0)), z * np.log(x + (x == 0))))
 elementwise(np.float_power, lambda z, x, p: (p * x ** (p - 1 + (p == 0)), z * np.log(x + (x == 0))))
 
-# The bound keeps -inf - -inf (two impossible events) from being nan.
-elementwise(
-    np.logaddexp,
-    lambda z, x, y: (np.exp(x - np.maximum(z, -3e38)), np.exp(y - np.maximum(z, -3e38))),
-)
-elementwise(
-    np.logaddexp2,
-    lambda z, x, y: (np.exp2(x - np.maximum(z, -3e38)), np.exp2(y - np.maximum(z, -3e38))),
-)
 
-# Ties share evenly; fmax and fmin pass to the other one where one is nan.
-elementwise(np.maximum, lambda z, x, y: ((x > y) + 0.5 * (x == y), (y > x) + 0.5 * (x == y)))
-elementwise(np.minimum, lambda z, x, y: ((x < y) + 0.5 * (x == y), (y < x) + 0.5 * (x == y)))
-elementwise(np.fmax, lambda z, x, y: ((x == z) - 0.5 * (x == y), (y == z) - 0.5 * (x == y)))
-elementwise(np.fmin, lambda z, x, y: ((x == z) - 0.5 * (x == y), (y == z) - 0.5 * (x == y)))
+
+def bounded(z, x, y):
+    """Keeps -inf - -inf (two impossible events) from being nan; a number is no such event."""
+    number = isinstance(x, (int, float)) or isinstance(y, (int, float))
+    return z if number else np.maximum(z, -3e38)
+
+
+@elementwise(np.logaddexp)
+def _(z, x, y):
+    return np.exp(x - bounded(z, x, y)), np.exp(y - bounded(z, x, y))
+
+
+@elementwise(np.logaddexp2)
+def _(z, x, y):
+    return np.exp2(x - bounded(z, x, y)), np.exp2(y - bounded(z, x, y))
+
+
+# At ties two arrays share evenly, and an array yields to a Python number: the derivative of
+# np.maximum(x, 0) at 0 is 0. fmax and fmin pass to the other one where one is nan.
+
+
+def half(z):
+    """0.5 in the dtype of `z`: a mask times a Python number would be float64."""
+    if np.ndim(z) == 0 or z.dtype == np.float64:
+        return 0.5
+    return z.dtype.type(0.5)
+
+
+@elementwise(np.maximum)
+def _(z, x, y):
+    if isinstance(y, (int, float)) and not isinstance(x, (int, float)):
+        return x > y, x <= y
+    if isinstance(x, (int, float)) and not isinstance(y, (int, float)):
+        return y <= x, y > x
+    return (x > y) + half(z) * (x == y), (y > x) + half(z) * (x == y)
+
+
+@elementwise(np.minimum)
+def _(z, x, y):
+    if isinstance(y, (int, float)) and not isinstance(x, (int, float)):
+        return x < y, x >= y
+    if isinstance(x, (int, float)) and not isinstance(y, (int, float)):
+        return y >= x, y < x
+    return (x < y) + half(z) * (x == y), (y < x) + half(z) * (x == y)
+
+
+@elementwise(np.fmax)
+def _(z, x, y):
+    return (x == z) - half(z) * (x == y), (y == z) - half(z) * (x == y)
+
+
+@elementwise(np.fmin)
+def _(z, x, y):
+    return (x == z) - half(z) * (x == y), (y == z) - half(z) * (x == y)
 
 
 @elementwise(np.clip)
@@ -116,7 +155,7 @@ def _(y, a, a_min=None, a_max=None, out=None, *, min=None, max=None):
     return y == a, below, above, None, below, above
 
 
-@linear(np.ldexp)
+@linear(np.ldexp, shape="broadcasts")
 def _(d_y, x1, x2):
     return np.ldexp(d_y, x2)
 
@@ -135,7 +174,7 @@ def _(d_x, z, condition, x, y):
     return np.where(condition, d_x, 0)
 
 
-@adjoint(np.where, arg=1)
+@adjoint(np.where, arg=1, shape="broadcasts")
 def _(d_z, z, condition, x, y):
     return np.where(condition, d_z, 0)
 
@@ -145,7 +184,7 @@ def _(d_y, z, condition, x, y):
     return np.where(condition, 0, d_y)
 
 
-@adjoint(np.where, arg=2)
+@adjoint(np.where, arg=2, shape="broadcasts")
 def _(d_z, z, condition, x, y):
     return np.where(condition, 0, d_z)
 
@@ -216,7 +255,7 @@ def among(k, d_x, z, *xs):
 
 # --- steps and questions ------------------------------------------------------------------------
 
-zero(np.floor, np.ceil, np.trunc, np.rint, np.fix, np.round, np.sign, np.signbit, np.spacing)
+zero(np.floor, np.ceil, np.trunc, np.rint, np.fix, np.round, np.sign, np.signbit)
 zero(np.floor_divide, np.imag, np.angle, np.iscomplexobj, np.isrealobj, np.isclose, np.allclose)
 zero(np.isnan, np.isinf, np.isfinite, np.isneginf, np.isposinf, np.array_equal)
 zero(np.less, np.less_equal, np.equal, np.not_equal, np.greater, np.greater_equal)
@@ -257,7 +296,6 @@ alias(np.round, np.around)
 alias(np.arctan2, math.atan2)
 alias(np.copysign, math.copysign)
 alias(np.hypot, math.hypot)
-alias(np.nextafter, math.nextafter)
 alias(np.modf, math.modf)
 alias(np.frexp, math.frexp)
 alias(np.ldexp, math.ldexp)

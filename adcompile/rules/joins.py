@@ -23,7 +23,7 @@ def parts_of(d_y, arrays, axis, rank=0):
     return parts
 
 
-@linear(np.concatenate)
+@linear(np.concatenate, shape="rearranges")
 def _(d_y, arrays, axis=0, out=None, *, dtype=None, casting=None):
     if axis is not None:
         return parts_of(d_y, arrays, axis)
@@ -35,31 +35,41 @@ def _(d_y, arrays, axis=0, out=None, *, dtype=None, casting=None):
     return parts
 
 
-@linear(np.stack)
+@linear(np.stack, shape="rearranges")
 def _(d_y, arrays, axis=0, out=None, *, dtype=None, casting=None):
-    rows = d_y if axis == 0 else np.moveaxis(d_y, axis, 0)
     parts = []
     for i, _ in enumerate(arrays):
-        parts.append(rows[i])
+        parts.append(slab(d_y, axis, i))
     return parts
 
 
-@linear(np.vstack)
+def slab(x, axis, i):
+    """`x[i]` along an axis."""
+    if axis == 0:
+        return x[i]
+    if axis == 1:
+        return x[:, i]
+    if axis == -1 or axis == x.ndim - 1:
+        return x[..., i]
+    return np.moveaxis(x, axis, 0)[i]
+
+
+@linear(np.vstack, shape="rearranges")
 def _(d_y, tup, *, dtype=None, casting=None):
     return parts_of(d_y, tup, 0, 2)
 
 
-@linear(np.hstack)
+@linear(np.hstack, shape="rearranges")
 def _(d_y, tup, *, dtype=None, casting=None):
     return parts_of(d_y, tup, 0, 1) if d_y.ndim == 1 else parts_of(d_y, tup, 1)
 
 
-@linear(np.column_stack)
+@linear(np.column_stack, shape="rearranges")
 def _(d_y, tup):
     return parts_of(d_y, tup, 1, 2)
 
 
-@linear(np.dstack)
+@linear(np.dstack, shape="rearranges")
 def _(d_y, tup):
     return parts_of(d_y, tup, 2, 3)
 

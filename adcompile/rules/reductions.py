@@ -7,12 +7,29 @@ import math
 
 import numpy as np
 
-from adcompile.rules.registry import alias, linear, tangent, zero
+from adcompile.rules.registry import adjoint, alias, at_compile_time, linear, tangent, zero
+
+
+@at_compile_time
+def place(rank, *axes):
+    """Where the axes stand that left `rank` others when they were summed over."""
+    full = rank + len(axes)
+    places = sorted(k % full for k in axes)
+    if places == list(range(len(axes))):
+        return "front"
+    return "back" if places == [full - 1] else "between"
 
 
 def spread(y, axis, keepdims):
     """The result of a reduction with its axes put back, so that it broadcasts to the input."""
-    return y if axis is None or keepdims else np.expand_dims(y, axis)
+    if axis is None or keepdims or np.ndim(y) == 0:
+        return y
+    where = place(y.ndim, axis) if isinstance(axis, int) else place(y.ndim, *axis)
+    if where == "front":
+        return y
+    if where == "back":
+        return y[:, None] if y.ndim == 1 else y[..., None]
+    return np.expand_dims(y, axis)
 
 
 def count(a, axis):
@@ -21,6 +38,8 @@ def count(a, axis):
         return a.size
     if isinstance(axis, int):
         return a.shape[axis]
+    if len(axis) == a.ndim:
+        return a.size
     n = 1
     for k in axis:
         n = n * a.shape[k]
@@ -42,19 +61,19 @@ def centred(a, axis):
 # --- sums and means -----------------------------------------------------------------------------
 
 
-@linear(np.sum)
+@linear(np.sum, shape="reduces")
 def _(d_y, a, axis=None, dtype=None, out=None, keepdims=False, *, where=None):
     d = spread(d_y, axis, keepdims)
     return d if where is None else np.where(where, d, 0)
 
 
-@linear(np.mean)
+@linear(np.mean, shape="reduces")
 def _(d_y, a, axis=None, dtype=None, out=None, keepdims=False):
     return spread(d_y / count(a, axis), axis, keepdims)
 
 
 def for_each(d, items):
-    """`d` for each of the items of a list; an array's share it."""
+    """`d` for each of the items of a list or array."""
     if not isinstance(items, (list, tuple)):
         return d
     parts = []
@@ -76,7 +95,8 @@ def _(d_y, seq):
 @linear(np.cumsum)
 def _(d_y, a, axis=None, dtype=None, out=None):
     if axis is None:
-        return np.reshape(np.cumsum(d_y[::-1])[::-1], a.shape)
+        back = np.cumsum(d_y[::-1])[::-1]
+        return back if a.ndim == 1 else np.reshape(back, a.shape)
     return np.flip(np.cumsum(np.flip(d_y, axis), axis), axis)
 
 
@@ -103,7 +123,18 @@ def _(d_a, y, a, axis=None, dtype=None, out=None, ddof=0, keepdims=False):
 def at_ties(d_a, m, a, axis, keepdims):
     """The mean of `d_a` over the elements of `a` that are equal to `m`."""
     ties = a == m
-    return total(d_a * ties, axis, keepdims) / total(ties, axis, keepdims)
+    return total(d_a * ties, axis, keepdims) / how_many(ties, a.dtype, axis, keepdims)
+
+
+def how_many(mask, dtype, axis, keepdims):
+    """The number of elements in `mask`, counted in the dtype that it is needed in."""
+    if dtype == np.float64:
+        return total(mask, axis, keepdims)
+    return np.sum(mask, axis=axis, dtype=dtype, keepdims=keepdims)
+
+
+def extremum(f, a, axis):
+    return f(a) if axis is None else f(a, axis=axis, keepdims=True)
 
 
 @tangent(np.max)
@@ -118,8 +149,8 @@ def _(d_a, y, a, axis=None, out=None, keepdims=False):
 
 @tangent(np.ptp)
 def _(d_a, y, a, axis=None, out=None, keepdims=False):
-    high = at_ties(d_a, np.max(a, axis, keepdims=True), a, axis, keepdims)
-    return high - at_ties(d_a, np.min(a, axis, keepdims=True), a, axis, keepdims)
+    high = at_ties(d_a, extremum(np.max, a, axis), a, axis, keepdims)
+    return high - at_ties(d_a, extremum(np.min, a, axis), a, axis, keepdims)
 
 
 zero(np.argmax, np.argmin, np.argsort, np.nanargmax, np.nanargmin, np.count_nonzero, np.any, np.all)
@@ -131,10 +162,14 @@ zero(builtins.any, builtins.all, np.searchsorted, np.nonzero, np.flatnonzero, np
 
 def others(x):
     """The product of all but each of the elements along the last axis."""
-    one = np.ones_like(x[..., :1])
-    before = np.cumprod(np.concatenate([one, x[..., :-1]], -1), -1)
-    after = np.flip(np.cumprod(np.concatenate([one, np.flip(x[..., 1:], -1)], -1), -1), -1)
-    return before * after
+    if x.ndim == 1:
+        one = np.ones(1, dtype=x.dtype)
+        before = np.cumprod(np.concatenate([one, x])[:-1])
+        return before * np.cumprod(np.concatenate([one, x[::-1]])[:-1])[::-1]
+    one = np.ones((*x.shape[:-1], 1), dtype=x.dtype)
+    before = np.cumprod(np.concatenate([one, x], -1)[..., :-1], -1)
+    after = np.cumprod(np.concatenate([one, x[..., ::-1]], -1)[..., :-1], -1)
+    return before * after[..., ::-1]
 
 
 @tangent(np.prod)
@@ -142,7 +177,8 @@ def _(d_a, y, a, axis=None, dtype=None, out=None, keepdims=False):
     if axis is None:
         rest = others(a) if a.ndim == 1 else np.reshape(others(np.ravel(a)), a.shape)
     elif isinstance(axis, int):
-        rest = np.moveaxis(others(np.moveaxis(a, axis, -1)), -1, axis)
+        last = axis == -1 or axis == a.ndim - 1
+        rest = others(a) if last else np.moveaxis(others(np.moveaxis(a, axis, -1)), -1, axis)
     else:
         last = tuple(range(-len(axis), 0))
         moved = np.moveaxis(a, axis, last)
@@ -151,18 +187,42 @@ def _(d_a, y, a, axis=None, dtype=None, out=None, keepdims=False):
     return total(d_a * rest, axis, keepdims)
 
 
+def without_each(a):
+    """How the running products of `a` along its last axis grow with each of the elements.
+
+    Row j of each matrix: the running products without a[j], from the j-th on.
+    """
+    n = a.shape[-1]
+    but_one = np.where(np.eye(n, dtype=bool), 1, a[..., None, :])
+    return np.triu(np.cumprod(but_one, -1))
+
+
 @tangent(np.cumprod)
 def _(d_a, y, a, axis=None, dtype=None, out=None):
-    """Up to the first zero by quotients; from there on only that zero's own tangent counts.
-
-    (A second derivative with respect to two zeros of one row comes out as zero.)
-    """
+    """By quotients, unless there is a zero: then by a matrix for each row."""
     if axis is None:
         a, d_a, axis = np.ravel(a), np.ravel(d_a), 0
-    is_zero = a == 0
-    first = is_zero & (np.cumsum(is_zero, axis) == 1)
-    by_quotients = y * np.cumsum(np.where(is_zero, 0, d_a) / (a + is_zero), axis)
-    return by_quotients + np.cumprod(np.where(first, 1, a), axis) * np.cumsum(d_a * first, axis)
+    if np.all(a):
+        d_y = y * np.cumsum(d_a / a, axis)
+    else:
+        rows, d_rows = np.moveaxis(a, axis, -1), np.moveaxis(d_a, axis, -1)
+        d_y = (d_rows[..., None, :] @ without_each(rows))[..., 0, :]
+        d_y = np.moveaxis(d_y, -1, axis)
+    return d_y
+
+
+@adjoint(np.cumprod)
+def _(d_y, y, a, axis=None, dtype=None, out=None):
+    flat = a
+    if axis is None:
+        flat, axis = np.ravel(a), 0
+    if np.all(flat):
+        d_a = np.flip(np.cumsum(np.flip(d_y * y, axis), axis), axis) / flat
+    else:
+        d_rows = np.moveaxis(d_y, axis, -1)
+        d_rows = (without_each(np.moveaxis(flat, axis, -1)) @ d_rows[..., None])[..., 0]
+        d_a = np.moveaxis(d_rows, -1, axis)
+    return np.reshape(d_a, a.shape) if a.ndim != flat.ndim else d_a
 
 
 # --- norms: 0 at 0 ------------------------------------------------------------------------------

@@ -49,7 +49,7 @@ def _(d_y, a, order="K", subok=False):
     return d_y
 
 
-@linear(np.asarray)
+@linear(np.asarray, shape="rearranges")
 def _(d_y, a, *args, **kwargs):
     return split_up(d_y, a) if isinstance(a, (list, tuple)) else d_y
 
@@ -79,7 +79,7 @@ def inverse(*axes):
 
 @linear(np.transpose, shape="rearranges")
 def _(d_y, a, axes=None):
-    return np.transpose(d_y) if axes is None else np.transpose(d_y, inverse(*axes))
+    return d_y.T if axes is None else np.transpose(d_y, inverse(*axes))
 
 
 @linear(np.swapaxes, shape="rearranges")
@@ -102,7 +102,7 @@ def _(d_y, x):
 
 @linear(np.flip, shape="rearranges")
 def _(d_y, m, axis=None):
-    return np.flip(d_y, axis)
+    return np.flip(d_y) if axis is None else np.flip(d_y, axis)
 
 
 @linear(np.fliplr, shape="rearranges")
@@ -123,7 +123,7 @@ def _(d_y, m, k=1, axes=(0, 1)):
 @linear(np.roll, shape="rearranges")
 def _(d_y, a, shift, axis=None):
     if not isinstance(shift, (tuple, list)):
-        return np.roll(d_y, -shift, axis)
+        return np.roll(d_y, -shift) if axis is None else np.roll(d_y, -shift, axis)
     back = []
     for s in shift:
         back.append(-s)
@@ -133,7 +133,7 @@ def _(d_y, a, shift, axis=None):
 # --- elements repeated --------------------------------------------------------------------------
 
 
-@linear(np.broadcast_to)
+@linear(np.broadcast_to, shape="broadcasts")
 def _(d_y, array, shape, subok=False):
     return d_y
 
@@ -148,18 +148,28 @@ def _(d_y, A, reps):
     both = ()
     for r, n in zip(reps, sizes):
         both = (*both, r, n)
-    return like(np.sum(np.reshape(d_y, both), tuple(range(0, 2 * rank, 2))), A)
+    d = np.reshape(d_y, both)
+    d = np.sum(d, axis=0) if rank == 1 else np.sum(d, axis=tuple(range(0, 2 * rank, 2)))
+    return d if d.ndim == np.ndim(A) else like(d, A)
 
 
 @tangent(np.repeat)
 def _(d_a, y, a, repeats, axis=None):
+    if isinstance(repeats, int):
+        return np.repeat(d_a, repeats, axis)
     if axis is None:
         a, d_a, axis = np.ravel(a), np.ravel(d_a), 0
+    return np.take(d_a, np.repeat(np.arange(a.shape[axis]), repeats), axis)
+
+
+@adjoint(np.repeat)
+def _(d_y, y, a, repeats, axis=None):
     if not isinstance(repeats, int):
-        return np.take(d_a, np.repeat(np.arange(a.shape[axis]), repeats), axis)
-    before, after = a.shape[: axis % a.ndim + 1], a.shape[axis % a.ndim + 1 :]
-    each = np.reshape(d_a, (*before, 1, *after))
-    return np.reshape(np.broadcast_to(each, (*before, repeats, *after)), y.shape)
+        return NotImplemented
+    if axis is None:
+        return like(np.sum(np.reshape(d_y, (a.size, repeats)), axis=1), a)
+    k = axis % a.ndim + 1
+    return np.sum(np.reshape(d_y, (*a.shape[:k], repeats, *a.shape[k:])), axis=k)
 
 
 # --- borders ------------------------------------------------------------------------------------
@@ -185,12 +195,13 @@ def margin(pad_width, axis):
     return pad_width[0][0] if len(pad_width) == 1 else pad_width[axis][0]
 
 
-def middle(x, array, pad_width):
+def middle(padded, array, pad_width):
     """The part of a padded array that is not border."""
+    at = []
     for k, n in enumerate(array.shape):
         start = margin(pad_width, k)
-        x = window(x, k, start, start + n)
-    return x
+        at.append(slice(start, start + n))
+    return padded[at[0]] if array.ndim == 1 else padded[tuple(at)]
 
 
 @tangent(np.pad, arg=0)
@@ -222,18 +233,24 @@ def _(d_y, y, array, pad_width, mode="constant", *, constant_values=0):
 
 @linear(np.tril)
 def _(d_y, m, k=0):
-    return np.tril(d_y, k)
+    return np.tril(d_y) if isinstance(k, int) and k == 0 else np.tril(d_y, k)
 
 
 @linear(np.triu)
 def _(d_y, m, k=0):
-    return np.triu(d_y, k)
+    return np.triu(d_y) if isinstance(k, int) and k == 0 else np.triu(d_y, k)
+
+
+def ones_on_diagonal(rows, columns, offset, dtype):
+    if dtype == np.float64:
+        return np.eye(rows, columns) if offset == 0 else np.eye(rows, columns, offset)
+    return np.eye(rows, columns, offset, dtype=dtype)
 
 
 def on_diagonal(d_y, a, offset, axis1, axis2):
     """Matrices of the shape of those in `a` that are zero but for `d_y` on a diagonal."""
     rows, columns = a.shape[axis1], a.shape[axis2]
-    eye = np.eye(rows, columns, offset, dtype=a.dtype)
+    eye = ones_on_diagonal(rows, columns, offset, a.dtype)
     if a.ndim == 2:
         return d_y * eye
     return np.moveaxis(d_y * eye, (-2, -1), (axis1, axis2))
@@ -272,12 +289,11 @@ def _(d_y, x, *, offset=0):
 @linear(np.diag)
 def _(d_y, v, k=0):
     if v.ndim == 1:
-        return np.diag(d_y, k)
+        return np.diag(d_y) if isinstance(k, int) and k == 0 else np.diag(d_y, k)
     missing = v.shape[0 if k >= 0 else 1] - d_y.shape[0]
     filled = np.pad(d_y, (0, missing))
-    return np.eye(v.shape[0], v.shape[1], k, dtype=v.dtype) * (
-        filled[:, None] if k >= 0 else filled
-    )
+    eye = ones_on_diagonal(v.shape[0], v.shape[1], k, v.dtype)
+    return eye * (filled[:, None] if k >= 0 else filled)
 
 
 alias(np.ravel, np.ndarray.flatten)

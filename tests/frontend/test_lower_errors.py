@@ -213,7 +213,7 @@ def opaque_result(x):
 
 
 def unknown_axis(x, n):
-    k = n * 2
+    k = x.shape[0] * n
     return x.sum(axis=k)
 
 

@@ -112,7 +112,6 @@ BINARY: dict[Any, Any] = {
     np.fmax: (N, N),
     np.fmin: (N, N),
     np.divmod: (M, W),
-    np.nextafter: (N, N),
     special.xlogy: (P, P),
     special.xlog1py: (P, P),
     special.rel_entr: (P, P),

@@ -301,6 +301,10 @@ def slice_length(n: Size, start: Bound, stop: Bound, step: Bound) -> Size:
 
 def _plain_slice(n: Size, start: Bound, stop: Bound) -> Size | None:
     """The length of a slice with step 1, where it has a form that others can be equal to."""
+    if start is not None and not may_be_negative(start):
+        end = n if stop is None else stop
+        if not may_be_negative(end) and not may_be_negative(add(n, end, -1)):
+            return as_length(add(end, start, -1))  # both bounds are surely inside
     if not isinstance(start, int):
         return None
     if isinstance(stop, Dim):
