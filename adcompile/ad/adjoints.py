@@ -8,6 +8,7 @@ from adcompile import errors
 from adcompile.ad import cotangents as cot
 from adcompile.ad.sweep import Frame, Path, handles
 from adcompile.ir import core
+from adcompile.ir.builder import Builder
 from adcompile.ir.core import Op, Value
 from adcompile.ir.types import Array, Seq, Tree
 
@@ -24,12 +25,27 @@ def _index(frame: Frame, op: core.Index) -> None:
     (x, *at), d = op.operands, frame.pop(op.result).get(())
     if d is None or x not in frame.sweep.active:
         return
+    if _only_new_axes(op.spec) and isinstance(x.type, Array):
+        frame.add(x, _in_shape_of(frame.builder, d, op.result, x))
+        return
     if isinstance(x.type, Seq) and op.spec != ("value",):
         raise errors.MissingRule("a slice of a list that grows in a loop has no derivative yet", op.loc)
     b = frame.builder
     base = frame.full(x)
     mode = "add.at" if _repeats(op) else "+"
     frame.put(x, (), frame.named(b.update(base, cot.cast(b, d, op.result.type), op.spec, at, mode), x))
+
+
+def _only_new_axes(spec: core.Spec) -> bool:
+    """Whether `x[spec]` has just the elements of x: `x[:, None]`, `x[...]`."""
+    return all(e is None or e is Ellipsis or e == core.Slice() for e in spec)
+
+
+def _in_shape_of(b: Builder, d: Value, y: Value, x: Value) -> Value:
+    """The cotangent of x from that of y, which is x in another shape."""
+    if cot.shape_of(d.type) == ():
+        return d
+    return b.call(np.reshape, cot.materialize(b, d, y), b.member(np.shape, "shape", x))
 
 
 def _repeats(op: core.Index) -> bool:

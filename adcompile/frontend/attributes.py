@@ -89,6 +89,21 @@ def attribute(cx: Context, x: Operand, name: str, node: gast.AST) -> Operand:
     cx.mismatch(f"{joins.describe_operand(x)} has no attribute `{name}`", node)
 
 
+def has(cx: Context, x: Operand, name: str, node: gast.AST) -> bool:
+    """Whether `x` has an attribute `name`, as far as that is supported."""
+    if isinstance(x, Known):
+        return hasattr(x.value, name)
+    if isinstance(x, Value) and isinstance(x.type, Array | Scalar):
+        cls = np.ndarray if isinstance(x.type, Array) else float
+        return hasattr(cls, name)
+    found = subscripts.keys_of(cx, x)
+    if found is not None:
+        return hasattr(found[0], name) or (
+            not issubclass(found[0], list | dict) and name in found[1]
+        )
+    cx.mismatch("whether this has such an attribute is not known at compile time", node)
+
+
 def _of_known(cx: Context, value: Any, name: str, node: gast.AST) -> Operand:
     try:
         if isinstance(value, types.ModuleType):
@@ -154,6 +169,8 @@ def _of_tree(cx: Context, x: Operand, name: str, node: gast.AST) -> Operand:
         cx.mismatch(f"a {kind.__name__} has no attribute `{name}`", node)
     if name in keys:
         return subscripts.child(cx, x, name, node)
+    if issubclass(kind, tuple) and name in ("_replace", "_asdict"):
+        return Bound(x, name, node)
     member = inspect.getattr_static(kind, name, None)
     if isinstance(member, property) and isinstance(member.fget, types.FunctionType):
         return calls.call(cx, node, calls.closure_of(cx, member.fget, node, x), [], {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import operator
 import types
 from collections.abc import Callable
@@ -352,8 +353,50 @@ def _slice(cx: Context, node: gast.AST, args: Args, kwargs: Kwargs) -> Operand:
 
 
 def _getattr(cx: Context, node: gast.AST, args: Args, kwargs: Kwargs) -> Operand:
-    _arity(cx, node, "getattr", args, kwargs, 2, 2)
-    return attributes.attribute(cx, args[0], cx.static(args[1], node), node)
+    _arity(cx, node, "getattr", args, kwargs, 2, 3)
+    name = cx.static(args[1], node)
+    if len(args) == 3 and not attributes.has(cx, args[0], name, node):
+        return args[2]
+    return attributes.attribute(cx, args[0], name, node)
+
+
+def _hasattr(cx: Context, node: gast.AST, args: Args, kwargs: Kwargs) -> Operand:
+    _arity(cx, node, "hasattr", args, kwargs, 2, 2)
+    return Known(attributes.has(cx, args[0], cx.static(args[1], node), node))
+
+
+def _sorted(cx: Context, node: gast.AST, args: Args, kwargs: Kwargs) -> Operand:
+    """Of what is known, such as the keys of a dict."""
+    items = items_of(cx, args[0], node) if len(args) == 1 else None
+    known = [cx.known(i) for i in items or []]
+    if items is None or MISSING in known or set(kwargs) - {"reverse"}:
+        cx.unsupported("`sorted` of values is not supported", node, "use `np.sort` on an array")
+    reverse = kwargs.get("reverse", Known(False))
+    try:
+        found = sorted(known, reverse=bool(cx.static(reverse, node)))
+    except TypeError as e:
+        cx.mismatch(f"TypeError: {e}", node)
+    return expressions.new_list(cx, [Known(v) for v in found])
+
+
+def _replace(cx: Context, node: gast.AST, args: Args, kwargs: Kwargs) -> Operand:
+    """A named tuple or dataclass with other values in some fields."""
+    _arity(cx, node, "replace", args, {}, 1, 1)
+    made = subscripts.known_layout(cx, args[0], node)
+    if made.node in (tuple, list, dict):
+        cx.mismatch(f"a {made.node.__name__} has no fields to replace", node)
+    for k, v in kwargs.items():
+        if k not in made.keys:
+            cx.mismatch(f"{made.node.__name__}: `{k}` is not one of its fields", node)
+        made = made.replaced(k, v)
+    return made
+
+
+def _refused(message: str, hint: str) -> Handler:
+    def handler(cx: Context, node: gast.AST, args: Args, kwargs: Kwargs) -> Operand:
+        cx.unsupported(message, node, hint)
+
+    return handler
 
 
 HANDLERS: dict[Any, Handler] = {
@@ -381,6 +424,15 @@ HANDLERS: dict[Any, Handler] = {
     ascii: texts.conversion(ascii),
     format: texts.conversion(format),
     getattr: _getattr,
+    hasattr: _hasattr,
+    sorted: _sorted,
+    dataclasses.replace: _replace,
+    map: _refused("`map` is not supported", "write a `for` loop that appends to a list"),
+    filter: _refused("`filter` is not supported", "write a `for` loop with an `if`"),
+    iter: _refused("iterators are not supported", "write a `for` loop"),
+    next: _refused("iterators are not supported", "write a `for` loop"),
+    set: _refused("sets are not supported", "use a tuple or a list"),
+    frozenset: _refused("sets are not supported", "use a tuple or a list"),
 }
 
 
@@ -401,6 +453,12 @@ def method(
         if found is not None and key in found[1]:
             return subscripts.child(cx, x, key, node)
         return args[1] if len(args) > 1 else Known(None)
+    if name == "_asdict":
+        _arity(cx, node, name, args, kwargs, 0, 0)
+        held = subscripts.known_layout(cx, x, node)
+        return expressions.new_object(cx, Tup(dict, held.keys, held.items))
+    if name == "_replace":
+        return _replace(cx, node, [x, *args], kwargs)
     if name == "append":
         _arity(cx, node, name, args, kwargs, 1, 1)
         append(cx, node, x, args[0])

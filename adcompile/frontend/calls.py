@@ -39,7 +39,7 @@ from adcompile.frontend.operands import (
 )
 from adcompile.frontend.scopes import Frame, data_type
 from adcompile.frontend.source import loc_of
-from adcompile.ir.core import Value
+from adcompile.ir.core import MISSING, Value
 from adcompile.ir.infer import infer_call
 from adcompile.ir.types import Array, Opaque, Scalar, Seq, Tree, TypeClash, scalar_kind
 from adcompile.rules import registry
@@ -111,6 +111,14 @@ def _call_known(
     folded = fold.call(cx, fn, args, kwargs)
     if folded is not None:
         return folded
+    number = fold.integer(cx, fn, args, kwargs)
+    if isinstance(number, Known):
+        return number
+    if number is not MISSING:  # of numbers as written, which stay
+        made = cx.emit(node, fn, args, kwargs)
+        if isinstance(made, Value):
+            cx.folded[made] = number
+        return made
     owner = getattr(fn, "__self__", None)
     if isinstance(owner, str):
         return texts.method(cx, node, Known(owner), fn.__name__, args, kwargs)

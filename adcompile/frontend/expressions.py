@@ -247,7 +247,7 @@ def binary(cx: Context, fn: Callable[..., Any], a: Operand, b: Operand, node: ga
         if found is not None:
             return found
     if texts.is_text(a) or texts.is_text(b):
-        return cx.emit(node, fn, [a, b], types=[texts.TEXT])
+        return texts.operator_on(cx, node, fn, a, b)
     made = cx.emit(node, fn, [a, b])
     if known is not MISSING and isinstance(made, Value):
         cx.folded[made] = known

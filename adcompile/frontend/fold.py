@@ -30,13 +30,14 @@ PURE: set[Any] = {
     np.promote_types,
     np.result_type,
     callable,
-    issubclass,
-    str,
-    repr,
-    slice,
+    chr,
+    divmod,
     getattr,
     hasattr,
     id,
+    issubclass,
+    ord,
+    slice,
     type,
 }
 
@@ -73,22 +74,23 @@ def _too_big(fn: Callable[..., Any], found: list[Any]) -> bool:
     return False
 
 
-def arithmetic(
-    cx: Context, fn: Any, args: list[Operand], kwargs: dict[str, Operand]
-) -> Operand | None:
-    """Integers computed from what is known by a function such as `abs` or `math.floor`."""
-    if kwargs:
-        return None
+def integer(cx: Context, fn: Any, args: list[Operand], kwargs: dict[str, Operand]) -> Any:
+    """Like `numbers`, for the integers that a function such as `abs` or `math.floor` gives."""
+    if kwargs or not _hashable(fn) or fn not in ARITHMETIC:
+        return MISSING
     found = numbers(cx, fn, *args)
-    return found if isinstance(found, Known) and isinstance(found.value, int) else None
+    value = found.value if isinstance(found, Known) else found
+    return found if isinstance(value, int) else MISSING
+
+
+def _hashable(fn: Any) -> bool:
+    return getattr(fn, "__hash__", None) is not None
 
 
 def call(cx: Context, fn: Any, args: list[Operand], kwargs: dict[str, Operand]) -> Operand | None:
     """`fn(*args, **kwargs)` where it is pure and everything is known."""
     try:
         pure = fn in PURE
-        if fn in ARITHMETIC:
-            return arithmetic(cx, fn, args, kwargs)
     except TypeError:
         return None
     owner = getattr(fn, "__self__", None)

@@ -71,6 +71,10 @@ def type_of(x: Operand, contents: Contents) -> Type:
             return type_of(x.contents, contents)
         case Unbound():
             return UNDEFINED
+        case Closure():
+            raise TypeClash(
+                f"which function is called must be known: {describe_operand(x)}, or not"
+            )
     raise TypeClash(f"{describe_operand(x)} cannot be held here")
 
 

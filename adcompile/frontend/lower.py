@@ -120,6 +120,9 @@ def _lower(
     else:
         end = cx.returned or code.node
         v = cx.value(result, end)
+        error = cx.unknown(v, end)
+        if error is not None:
+            raise error
         cx.here(end).return_(v)
     cx.check_bottoms()
     made = Function(code.name, block, given, function.__doc__, loc_of(code.node))

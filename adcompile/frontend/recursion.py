@@ -240,7 +240,8 @@ def _with_static(
 def _compile(cx: Context, fn: Closure, key: Hashable, templates: dict[str, Operand]) -> Entry:
     """Lower `fn` as a function of its own, until the type of its result settles."""
     module = cx.module
-    function = Function(fn.code.name, Block(), [], getattr(fn.function, "__doc__", None))
+    name = fn.code.name if fn.code.name.isidentifier() else "inner"  # of a lambda
+    function = Function(name, Block(), [], getattr(fn.function, "__doc__", None))
     function.loc = loc_of(fn.code.node)
     entry = Entry(function, templates, _captures(cx, fn))
     before = set(module.entries)

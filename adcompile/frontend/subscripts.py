@@ -123,6 +123,7 @@ def read(
             cx.store.set(fresh, made)
             return fresh
         made.type = joins.refreshed(made.type, cx.generic)
+        return unwrapped(made)
     return made
 
 

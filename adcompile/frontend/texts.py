@@ -6,11 +6,13 @@ a string. An f-string becomes the call of `str.format` that gives the same text.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
 import gast
 
+from adcompile.frontend import builtin_calls, joins
 from adcompile.frontend.context import Context
 from adcompile.frontend.operands import Known, Operand, is_bottom
 from adcompile.ir.core import MISSING, Value
@@ -82,6 +84,16 @@ def method(
         return cx.bottom(node)
     types = [RESULTS.get(name, TEXT)]
     return cx.emit(node, fn, [x, *args], kwargs, member=f"{name}()", types=types)
+
+
+def operator_on(cx: Context, node: gast.AST, fn: Any, a: Operand, b: Operand) -> Operand:
+    """`a fn b` where one of them is a string: formatting, concatenation, repetition."""
+    joins_texts = fn is operator.add and is_text(a) and is_text(b)
+    repeats = fn is operator.mul and any(builtin_calls.class_of(cx, x) is int for x in (a, b))
+    if not (joins_texts or repeats or (fn is operator.mod and is_text(a))):
+        what = " and ".join(joins.describe_operand(x) for x in (a, b))
+        cx.mismatch(f"`{fn.__name__}` is not defined for {what}", node)
+    return cx.emit(node, fn, [a, b], types=[TEXT])
 
 
 def conversion(fn: Callable[..., Any]) -> Callable[..., Operand]:

@@ -212,7 +212,7 @@ def describe(t: Type) -> str:
         case Static(value):
             return "None" if value is None else f"{value!r}"
         case Opaque(cls):
-            return f"a {cls.__name__}"
+            return "an object of unknown type" if cls is object else f"a {cls.__name__}"
         case _:
             return "undefined"
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from adcompile.ir import core
 from adcompile.ir.core import Value
-from adcompile.ir.types import Array, Scalar
+from adcompile.ir.types import Array, Scalar, Type, is_many
 from adcompile.passes.algebra import exact_quotient, negated
 from adcompile.passes.patterns import (
     ADD,
@@ -20,6 +20,7 @@ from adcompile.passes.patterns import (
     Match,
     is_number,
     is_plain,
+    is_scalar,
     number,
     pattern,
     tidy,
@@ -104,6 +105,26 @@ def like_terms(m: Match, op: core.Call) -> Value | None:
             pair = (inner[0], both) if k == 1 else (both, inner[1])
             return m.call(operator.add, *pair)
     return None
+
+
+@pattern(*ADD, *SUB)
+def common_scalar(m: Match, op: core.Call) -> Value | None:
+    """s * a + s * b → s * (a + b) for a scalar s and arrays of the same shape"""
+    x, y = (m.only(v, MUL) for v in op.operands)
+    if not x or not y or x[0] is not y[0] or not is_scalar(x[0]):
+        return None
+    (s, a), (_, b) = x, y
+    if not (_same_form(a.type, b.type) and _same_form(a.type, op.result.type)):
+        return None
+    return m.call(operator.mul, s, m.call(op.fn, a, b))
+
+
+def _same_form(a: Type, b: Type) -> bool:
+    """Whether two arrays that go together in a sum have one dtype and one shape."""
+    if not isinstance(a, Array) or not isinstance(b, Array) or a.dtype != b.dtype:
+        return False
+    same = len(a.shape) == len(b.shape)
+    return same and all(s == t or (is_many(s) and is_many(t)) for s, t in zip(a.shape, b.shape))
 
 
 def _combined(m: Match, x: Value, y: Value, plus: bool) -> Value | None:

@@ -152,14 +152,15 @@ class Pattern:
             return Tree(type(x), tuple(range(len(x))), tuple([self.type(v) for v in x]))
         if isinstance(x, dict):
             return Tree(dict, tuple(x), tuple([self.type(v) for v in x.values()]))
-        return Array(x.dtype, x.shape) if isinstance(x, np.ndarray | np.generic) else Static(x)
+        array = isinstance(x, np.ndarray | np.generic) and not isinstance(x, np.integer)
+        return Array(x.dtype, x.shape) if array else Static(x)
 
     def retyped(self, t: Type) -> Type:
         return _map_sizes(t, self.size)
 
 
 def _constant_key(x: Any) -> Hashable:
-    if isinstance(x, np.ndarray | np.generic):
+    if isinstance(x, np.ndarray | np.generic) and not isinstance(x, np.integer):
         return ("array", x.dtype, *x.shape)
     if isinstance(x, float):
         return (float, repr(x))  # tells 0.0 from -0.0, and nan is itself

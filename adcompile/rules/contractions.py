@@ -132,16 +132,22 @@ def _(d_y, x1, x2):
     return spread(d_y, -1, False) * x1
 
 
+def flat(x):
+    return x if np.ndim(x) == 1 else np.ravel(x)
+
+
 @linear(np.outer, arg=0)
 def _(d_y, a, b):
-    d = d_y @ (b if np.ndim(b) == 1 else np.ravel(b))
-    return d if np.ndim(a) == 1 else np.reshape(d, np.shape(a))
+    if np.ndim(a) == 1:
+        return d_y @ flat(b)
+    return np.reshape(d_y @ flat(b), np.shape(a))
 
 
 @linear(np.outer, arg=1)
 def _(d_y, a, b):
-    d = (a if np.ndim(a) == 1 else np.ravel(a)) @ d_y
-    return d if np.ndim(b) == 1 else np.reshape(d, np.shape(b))
+    if np.ndim(b) == 1:
+        return flat(a) @ d_y
+    return np.reshape(flat(a) @ d_y, np.shape(b))
 
 
 # --- tensordot and einsum: the plan is made at compile time -------------------------------------
@@ -188,8 +194,8 @@ def _(d_y, a, b, axes=2):
     n = a.ndim - len(of_a)
     if len(of_a) == 0 and d_y.ndim == 2:
         return d_y @ b
-    d = np.tensordot(d_y, b, (tuple(range(n, d_y.ndim)), kept(b.ndim, *of_b)))
-    return np.transpose(d, places(True, a.ndim, b.ndim, *of_a, *of_b))
+    back = np.tensordot(d_y, b, (tuple(range(n, d_y.ndim)), kept(b.ndim, *of_b)))
+    return np.transpose(back, places(True, a.ndim, b.ndim, *of_a, *of_b))
 
 
 @linear(np.tensordot, arg=1)
@@ -203,8 +209,8 @@ def _(d_y, a, b, axes=2):
     n = a.ndim - len(of_a)
     if len(of_a) == 0 and d_y.ndim == 2:
         return a @ d_y
-    d = np.tensordot(a, d_y, (kept(a.ndim, *of_a), tuple(range(n))))
-    return np.transpose(d, places(False, b.ndim, a.ndim, *of_b, *of_a))
+    back = np.tensordot(a, d_y, (kept(a.ndim, *of_a), tuple(range(n))))
+    return np.transpose(back, places(False, b.ndim, a.ndim, *of_b, *of_a))
 
 
 @at_compile_time
@@ -247,13 +253,17 @@ def _(k, d_y, subscripts, *operands, optimize=False):
     back, lone, diagonal = einsum_back(k, subscripts, *ranks)
     if diagonal:
         return NotImplemented
-    if is_plain(back):
-        d = d_y if len(rest) == 0 else d_y * rest[0]
-    elif optimize:
-        d = np.einsum(back, d_y, *rest, optimize=optimize)
-    else:
-        d = np.einsum(back, d_y, *rest)
-    return spread(d, lone, False) if lone else d
+    if lone:
+        return spread(summed_up(back, optimize, d_y, *rest), lone, False)
+    return summed_up(back, optimize, d_y, *rest)
+
+
+def summed_up(subscripts, optimize, *operands):
+    if is_plain(subscripts):
+        return operands[0] if len(operands) == 1 else operands[0] * operands[1]
+    if optimize:
+        return np.einsum(subscripts, *operands, optimize=optimize)
+    return np.einsum(subscripts, *operands)
 
 
 @at_compile_time

@@ -169,6 +169,14 @@ zero(np.ldexp, arg=1)
 zero(np.where, arg=0)
 
 
+def in_dtype(d, z):
+    """A number in the dtype of `z`: np.where of two Python numbers is float64."""
+    if not isinstance(d, (int, float)) or np.ndim(z) == 0 or z.dtype == np.float64:
+        return d
+    return z.dtype.type(d)
+
+
+
 @tangent(np.where, arg=1)
 def _(d_x, z, condition, x, y):
     return np.where(condition, d_x, 0)
@@ -176,7 +184,7 @@ def _(d_x, z, condition, x, y):
 
 @adjoint(np.where, arg=1, shape="broadcasts")
 def _(d_z, z, condition, x, y):
-    return np.where(condition, d_z, 0)
+    return np.where(condition, in_dtype(d_z, z), 0)
 
 
 @tangent(np.where, arg=2)
@@ -186,7 +194,7 @@ def _(d_y, z, condition, x, y):
 
 @adjoint(np.where, arg=2, shape="broadcasts")
 def _(d_z, z, condition, x, y):
-    return np.where(condition, 0, d_z)
+    return np.where(condition, 0, in_dtype(d_z, z))
 
 
 # --- several results ----------------------------------------------------------------------------

@@ -17,7 +17,8 @@ def place(rank, *axes):
     places = sorted(k % full for k in axes)
     if places == list(range(len(axes))):
         return "front"
-    return "back" if places == [full - 1] else "between"
+    behind = places == list(range(rank, full)) and len(axes) <= 2
+    return f"back {len(axes)}" if behind else "between"
 
 
 def spread(y, axis, keepdims):
@@ -27,8 +28,10 @@ def spread(y, axis, keepdims):
     where = place(y.ndim, axis) if isinstance(axis, int) else place(y.ndim, *axis)
     if where == "front":
         return y
-    if where == "back":
+    if where == "back 1":
         return y[:, None] if y.ndim == 1 else y[..., None]
+    if where == "back 2":
+        return y[..., None, None]
     return np.expand_dims(y, axis)
 
 
@@ -92,11 +95,14 @@ def _(d_y, seq):
     return for_each(d_y, seq)
 
 
+def as_before(d, a):
+    return d if d.ndim == a.ndim else np.reshape(d, a.shape)
+
+
 @linear(np.cumsum)
 def _(d_y, a, axis=None, dtype=None, out=None):
     if axis is None:
-        back = np.cumsum(d_y[::-1])[::-1]
-        return back if a.ndim == 1 else np.reshape(back, a.shape)
+        return as_before(np.cumsum(d_y[::-1])[::-1], a)
     return np.flip(np.cumsum(np.flip(d_y, axis), axis), axis)
 
 
@@ -113,8 +119,8 @@ def _(d_a, y, a, axis=None, dtype=None, out=None, ddof=0, keepdims=False):
 
 @tangent(np.std)  # 0 where all are equal
 def _(d_a, y, a, axis=None, dtype=None, out=None, ddof=0, keepdims=False):
-    d_var = total(centred(a, axis) * d_a, axis, keepdims)
-    return d_var / ((count(a, axis) - ddof) * (y + (y == 0)))
+    scale = (count(a, axis) - ddof) * (y + (y == 0))
+    return total(centred(a, axis) * d_a, axis, keepdims) / scale
 
 
 # --- extrema: ties share evenly -----------------------------------------------------------------
@@ -222,7 +228,7 @@ def _(d_y, y, a, axis=None, dtype=None, out=None):
         d_rows = np.moveaxis(d_y, axis, -1)
         d_rows = (without_each(np.moveaxis(flat, axis, -1)) @ d_rows[..., None])[..., 0]
         d_a = np.moveaxis(d_rows, -1, axis)
-    return np.reshape(d_a, a.shape) if a.ndim != flat.ndim else d_a
+    return as_before(d_a, a)
 
 
 # --- norms: 0 at 0 ------------------------------------------------------------------------------

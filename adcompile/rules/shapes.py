@@ -148,9 +148,10 @@ def _(d_y, A, reps):
     both = ()
     for r, n in zip(reps, sizes):
         both = (*both, r, n)
-    d = np.reshape(d_y, both)
-    d = np.sum(d, axis=0) if rank == 1 else np.sum(d, axis=tuple(range(0, 2 * rank, 2)))
-    return d if d.ndim == np.ndim(A) else like(d, A)
+    copies = 0 if rank == 1 else tuple(range(0, 2 * rank, 2))
+    if rank == np.ndim(A):
+        return np.sum(np.reshape(d_y, both), axis=copies)
+    return like(np.sum(np.reshape(d_y, both), axis=copies), A)
 
 
 @tangent(np.repeat)
@@ -166,8 +167,10 @@ def _(d_a, y, a, repeats, axis=None):
 def _(d_y, y, a, repeats, axis=None):
     if not isinstance(repeats, int):
         return NotImplemented
+    if axis is None and np.ndim(a) == 1:
+        return np.sum(np.reshape(d_y, (a.size, repeats)), axis=1)
     if axis is None:
-        return like(np.sum(np.reshape(d_y, (a.size, repeats)), axis=1), a)
+        return like(np.sum(np.reshape(d_y, (np.size(a), repeats)), axis=1), a)
     k = axis % a.ndim + 1
     return np.sum(np.reshape(d_y, (*a.shape[:k], repeats, *a.shape[k:])), axis=k)
 
@@ -250,10 +253,10 @@ def ones_on_diagonal(rows, columns, offset, dtype):
 def on_diagonal(d_y, a, offset, axis1, axis2):
     """Matrices of the shape of those in `a` that are zero but for `d_y` on a diagonal."""
     rows, columns = a.shape[axis1], a.shape[axis2]
-    eye = ones_on_diagonal(rows, columns, offset, a.dtype)
     if a.ndim == 2:
-        return d_y * eye
-    return np.moveaxis(d_y * eye, (-2, -1), (axis1, axis2))
+        return d_y * ones_on_diagonal(rows, columns, offset, a.dtype)
+    matrices = d_y * ones_on_diagonal(rows, columns, offset, a.dtype)
+    return np.moveaxis(matrices, (-2, -1), (axis1, axis2))
 
 
 @linear(np.trace)
@@ -292,8 +295,8 @@ def _(d_y, v, k=0):
         return np.diag(d_y) if isinstance(k, int) and k == 0 else np.diag(d_y, k)
     missing = v.shape[0 if k >= 0 else 1] - d_y.shape[0]
     filled = np.pad(d_y, (0, missing))
-    eye = ones_on_diagonal(v.shape[0], v.shape[1], k, v.dtype)
-    return eye * (filled[:, None] if k >= 0 else filled)
+    along = filled[:, None] if k >= 0 else filled
+    return along * ones_on_diagonal(v.shape[0], v.shape[1], k, v.dtype)
 
 
 alias(np.ravel, np.ndarray.flatten)
