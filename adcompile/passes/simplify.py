@@ -25,9 +25,27 @@ MOST_ROUNDS = 8
 
 
 def run(fn: Function) -> None:
+    near: set[Op] | None = None
     for _ in range(MOST_ROUNDS):
-        if not _Round(fn).run():
+        work = _Round(fn, near)
+        work.run()
+        near = _near(fn, work.touched)
+        if not near:
             break
+
+
+def _near(fn: Function, touched: set[Value]) -> set[Op]:
+    """The ops that read `touched` values or what is made of them: where a pattern may fit now."""
+    found: set[Op] = set()
+    reach = {r for v in touched if isinstance(v.owner, Op) for r in v.owner.results} | touched
+    for op in core.walk(fn.block):
+        if not reach.isdisjoint(op.operands):
+            found.add(op)
+            if not touched.isdisjoint(op.operands):
+                reach.update(op.results)
+        elif not reach.isdisjoint(op.results):
+            found.add(op)
+    return found
 
 
 @dataclass(eq=False, slots=True)
@@ -40,14 +58,18 @@ class _Frame:
 
 
 class _Round:
-    def __init__(self, fn: Function):
+    """One walk over `fn`; with `near`, only these ops are looked at."""
+
+    def __init__(self, fn: Function, near: set[Op] | None = None):
         self.fn = fn
+        self.near = near
+        self.touched: set[Value] = set()  # made anew, or with fewer uses
         self.uses = core.use_counts(fn.block)
         self.rename = Renaming()
         self.dead: set[Op] = set()  # ops that nobody reads any more
-        self.changed = False
+        self.made: set[Op] = set()
 
-    def run(self) -> bool:
+    def run(self) -> None:
         stack = [_frame(self.fn.block)]
         while stack:
             frame = stack[-1]
@@ -57,12 +79,12 @@ class _Round:
                 continue
             op = frame.todo.pop()
             op.operands[:] = map(self.rename, op.operands)
-            if op.order and self.rewrite(op, frame):
-                self.changed = True
+            looked_at = self.near is None or op in self.near or op in self.made
+            if op.order and looked_at and self.rewrite(op, frame):
                 continue
             frame.done.append(op)
-            stack.extend(_frame(block) for block in reversed(op.blocks))
-        return self.changed
+            if op.blocks:
+                stack.extend(_frame(block) for block in reversed(op.blocks))
 
     def rewrite(self, op: Op, frame: _Frame) -> bool:
         """Try the patterns for `op`; what replaces it is put in front of what is still to do."""
@@ -92,14 +114,18 @@ class _Round:
         for gone in core.walk(other):
             self.count(gone.operands, -1)
         yields = list(map(self.rename, taken.yields))
+        self.touched.update(yields)
         self.count(op.operands, -1)
         self.count(yields, -1)
         self.substitute(op.results, yields)
         frame.todo.extend(reversed(taken.ops[:-1]))
 
     def replace(self, op: Op, values: Sequence[Value], new: Sequence[Op]) -> None:
+        self.made.update(new)
         for made in new:
             self.count(made.operands, 1)
+            self.touched.update(made.results)
+        self.touched.update(values)
         for r, v in zip(op.results, values, strict=True):
             fresh = isinstance(v.owner, Op) and v.owner.order > 0
             if v.name is None and fresh and not isinstance(v.owner, core.Const):
@@ -126,6 +152,7 @@ class _Round:
             self.dead.add(op)
             operands = list(map(self.rename, op.operands))
             self.count(operands, -1)
+            self.touched.update(operands)
             for v in dict.fromkeys(operands):
                 owner = v.owner
                 if not isinstance(owner, Op) or any(self.uses.get(r) for r in owner.results):
