@@ -114,7 +114,9 @@ def _useful(fn: Function, targets: Iterable[Value]) -> set[Value]:
                 loop(op)
             case core.If() | core.Scope():
                 for b in op.blocks:
-                    useful.update(y for r, y in zip(op.results, b.yields, strict=True) if r in useful)
+                    useful.update(
+                        y for r, y in zip(op.results, b.yields, strict=True) if r in useful
+                    )
                     block(b)
             case _ if differentiable(op) and any(r in useful for r in op.results):
                 useful.update(op.operands)

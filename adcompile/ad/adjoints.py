@@ -10,7 +10,7 @@ from adcompile.ad.sweep import Frame, Path, handles
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import Op, Value
-from adcompile.ir.types import Array, Seq, Tree
+from adcompile.ir.types import Array, Seq, Tree, Type
 
 
 @handles(core.Const, core.Global, core.Undef)
@@ -29,11 +29,15 @@ def _index(frame: Frame, op: core.Index) -> None:
         frame.add(x, _in_shape_of(frame.builder, d, op.result, x))
         return
     if isinstance(x.type, Seq) and op.spec != ("value",):
-        raise errors.MissingRule("a slice of a list that grows in a loop has no derivative yet", op.loc)
+        raise errors.MissingRule(
+            "a slice of a list that grows in a loop has no derivative yet", op.loc
+        )
     b = frame.builder
     base = frame.full(x)
     mode = "add.at" if _repeats(op) else "+"
-    frame.put(x, (), frame.named(b.update(base, cot.cast(b, d, op.result.type), op.spec, at, mode), x))
+    frame.put(
+        x, (), frame.named(b.update(base, cot.cast(b, d, op.result.type), op.spec, at, mode), x)
+    )
 
 
 def _only_new_axes(spec: core.Spec) -> bool:
@@ -49,9 +53,12 @@ def _in_shape_of(b: Builder, d: Value, y: Value, x: Value) -> Value:
 
 
 def _repeats(op: core.Index) -> bool:
-    """Whether an index may name one element twice: an integer array does."""
-    return any(isinstance(i.type, Array) and i.type.rank > 0 and i.type.dtype.kind in "iu"
-               or isinstance(i.type, Tree) for i in op.operands[1:])
+    """Whether an index may name one element twice: an array or list of integers does."""
+    return any(_is_integers(i.type) for i in op.operands[1:])
+
+
+def _is_integers(t: Type) -> bool:
+    return isinstance(t, Tree) or (isinstance(t, Array) and t.rank > 0 and t.dtype.kind in "iu")
 
 
 @handles(core.Update)
@@ -102,8 +109,9 @@ def _make(frame: Frame, op: core.Make) -> None:
 @handles(core.NewSeq)
 def _new_seq(frame: Frame, op: core.NewSeq) -> None:
     d = frame.pop(op.result).get(())
-    for k, item in enumerate(op.operands if d is not None else ()):
-        frame.add(item, frame.builder.index(d, ("value",), [k]))
+    if d is not None:
+        for k, item in enumerate(op.operands):
+            frame.add(item, frame.builder.index(d, ("value",), [k]))
 
 
 @handles(core.Append)

@@ -41,7 +41,12 @@ def _arm(frame: Frame, op: Op, block: Block) -> Frame:
 @handles(core.Scope)
 def _scope(frame: Frame, op: core.Scope) -> None:
     arm = _arm(frame, op, op.body)
-    keys = [(v, p) for v, paths in arm.adj.items() for p in paths if frame.sweep.home.get(v) is not op.body]
+    keys = [
+        (v, p)
+        for v, paths in arm.adj.items()
+        for p in paths
+        if frame.sweep.home.get(v) is not op.body
+    ]
     for r in op.results:
         frame.pop(r)
     arm.builder.yield_(*[arm.full(v, path) for v, path in keys])
@@ -88,7 +93,7 @@ def _loop(frame: Frame, op: core.For | core.While) -> None:
     heads = op.operands[:3] if ranged and not op.stops else _trips(frame, op)
     types = [p.type for p in body.params[1:]]
     operands = [*heads, *inits, *starts]
-    reverse = not (ranged and op.reverse)
+    reverse = not (isinstance(op, core.For) and op.over == "range" and op.reverse)
     new = frame.builder.add(core.For, operands, types, body=body, reverse=reverse)
     frame.sweep.links[new] = op
     for (v, path), r in zip(accumulators, new.results[len(slots) :], strict=True):

@@ -83,7 +83,9 @@ def reduce_to(b: Builder, d: Value, z: Value, x: Value, other: Value | None = No
             shapes.append(b.member(np.shape, "shape", other or z))
         return b.call_op(runtime.unbroadcast, [d, *shapes], types=[_like(d, x)]).result
     pad = len(full) - len(have)  # leading axes that d lacks altogether
-    pending = [k for k in [*range(lead), *stretched] if full[k] != 1 and (k < pad or have[k - pad] == 1)]
+    pending = [
+        k for k in [*range(lead), *stretched] if full[k] != 1 and (k < pad or have[k - pad] == 1)
+    ]
     d = _sum_axes(b, d, pad, [*range(lead)], stretched)
     return _times_sizes(b, d, z, pending, len(full))
 

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 
 from adcompile import errors
 from adcompile.ad import adjoints, calls, control, invoke  # noqa: F401  (they register their handlers)
-from adcompile.ad import cotangents as cot
 from adcompile.ad.activity import active_values
 from adcompile.ad.sweep import Frame, Sweep, gradient_of, sweep_ops
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import Function, Value
-from adcompile.runtime import stop_gradient
 from adcompile.ir.types import Array, Scalar, describe
+from adcompile.runtime import stop_gradient
 
 
 def reverse(
@@ -46,12 +45,9 @@ def reverse(
     sweep_ops(frame, ops)
     grads = [gradient_of(frame, p, ()) for p in sources]
     result = grads[0] if len(grads) == 1 and not as_tuple else frame.builder.tuple(*grads)
-    if not with_value and aux is None:
-        frame.builder.return_(result)
-    else:
-        values = [loss] if aux is None else [loss, aux]
-        first = [values[0]] if len(values) == 1 else [frame.builder.tuple(*values)]
-        frame.builder.return_(*(first if with_value else []), result, *([] if with_value else values[1:]))
+    value = loss if aux is None else frame.builder.tuple(loss, aux)
+    extra = [] if aux is None else [aux]
+    frame.builder.return_(*([value, result] if with_value else [result, *extra]))
     _forget_stops(fn)
     fn.name = name
     return fn, sweep
@@ -59,7 +55,8 @@ def reverse(
 
 def _forget_stops(fn: Function) -> None:
     """`stop_gradient(x)` has done its work: it is `x`."""
-    stops = [op for op in core.walk(fn.block) if isinstance(op, core.Call) and op.fn is stop_gradient]
+    ops = [op for op in core.walk(fn.block) if isinstance(op, core.Call)]
+    stops = [op for op in ops if op.fn is stop_gradient]
     core.substitute(fn.block, {op.result: op.operands[0] for op in stops})
 
 
@@ -74,8 +71,11 @@ def _split_aux(out: Value, loc: core.Loc) -> tuple[Value, Value]:
 
 def _check_scalar(loss: Value, loc: core.Loc) -> None:
     t = loss.type
-    real = isinstance(t, Scalar) and t.kind != "complex" or isinstance(t, Array) and t.dtype.kind in "fiub"
-    if real and cot.shape_of(t) == ():
+    complex_number = isinstance(t, Scalar) and t.kind == "complex"
+    real = isinstance(t, Scalar | Array) and not complex_number
+    if isinstance(t, Array):
+        real = t.dtype.kind in "fiub" and t.rank == 0
+    if real:
         return
     raise errors.NotDifferentiable(
         f"the gradient of {describe(t)} is not defined: the function must return one real number",

@@ -24,7 +24,7 @@ from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.clone import clone_block
 from adcompile.ir.core import Block, Function, Op, Value
-from adcompile.ir.types import Array, Scalar, Tree, Type
+from adcompile.ir.types import Array, Scalar, Seq, Tree, Type
 
 Loop = core.For | core.While
 
@@ -314,8 +314,8 @@ class LoopPair:
         tape = self._add_tape(items, _purpose(self.backward, saved))
         body = self.backward.body
         counter = body.params[0]
-        item_type = tape.type.item  # type: ignore[union-attr]
-        item = Value(item_type, saved[0].name if len(saved) == 1 else None, body)
+        assert isinstance(tape.type, Seq)
+        item = Value(tape.type.item, saved[0].name if len(saved) == 1 else None, body)
         body.params[0] = item
         del self.nest.home[counter]
         self.nest.home[item] = body
@@ -451,10 +451,11 @@ def _cheap(op: Op) -> bool:
             return views or _rows(op)
         case core.Call(effect=False) if op.fn in OFFSETS:
             return any(_scalar(x.type) for x in op.operands) or len(op.operands) == 1
+        case core.Call(effect=False) if op.fn in SHAPE_QUERIES:
+            return True
         case core.Make() | core.Call(effect=False):
-            return all(_scalar(r.type) for r in op.results) and all(
-                _scalar(x.type) or isinstance(x.owner, core.Const) for x in op.operands
-            ) or (isinstance(op, core.Call) and op.fn in SHAPE_QUERIES)
+            given = all(_scalar(x.type) or isinstance(x.owner, core.Const) for x in op.operands)
+            return given and all(_scalar(r.type) for r in op.results)
         case _:
             return False
 

@@ -40,7 +40,9 @@ class Sweep:
     order: int
     links: dict[Op, Op] = field(default_factory=dict)  # backward control flow → its primal op
     names: dict[tuple[Value, Path], str] = field(default_factory=dict)  # users' names of leaves
-    pairs: dict[tuple[Function, tuple[int, ...]], Any] = field(default_factory=dict)  # see invoke.py
+    pairs: dict[tuple[Function, tuple[int, ...]], Any] = field(
+        default_factory=dict
+    )  # see invoke.py
 
     def adopt(self, block: Block) -> None:
         """Make the values of `block` known."""
@@ -142,7 +144,6 @@ def project(b: Builder, v: Value, path: Path) -> Value:
     return v
 
 
-
 def gradient_of(frame: Frame, p: Value, path: Path) -> Value:
     """The gradient with the tree structure, shape and dtype of a leaf or subtree of `p`."""
     t, b = leaf(p, path), frame.builder
@@ -186,4 +187,6 @@ def sweep_ops(frame: Frame, ops: Sequence[Op]) -> None:
 
 
 def _no_adjoint(frame: Frame, op: Op) -> None:
-    raise errors.MissingRule(f"{type(op).__name__} cannot be differentiated in reverse mode", op.loc)
+    raise errors.MissingRule(
+        f"{type(op).__name__} cannot be differentiated in reverse mode", op.loc
+    )

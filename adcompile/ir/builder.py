@@ -32,7 +32,9 @@ class Builder:
         """A builder for another block with the same location."""
         return replace(self, block=block)
 
-    def add(self, cls: type[Op], operands: Sequence[Value], types: Sequence[Type], **fields: Any) -> Op:
+    def add(
+        self, cls: type[Op], operands: Sequence[Value], types: Sequence[Type], **fields: Any
+    ) -> Op:
         """Append an op of class `cls` with one new result for each of `types`."""
         results = [Value(t) for t in types]
         op = cls(list(operands), results, self.loc, self.order, **fields)
@@ -48,7 +50,12 @@ class Builder:
         return self._one(core.Undef, (), type)
 
     def _one(
-        self, cls: type[Op], operands: Sequence[Value], type: Type, name: str | None = None, **fields: Any
+        self,
+        cls: type[Op],
+        operands: Sequence[Value],
+        type: Type,
+        name: str | None = None,
+        **fields: Any,
     ) -> Value:
         result = self.add(cls, operands, (type,), **fields).result
         result.name = name
@@ -89,11 +96,11 @@ class Builder:
         return op
 
     def call(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Value:
-        """The one result of a pure call: `b.call(np.sum, x, axis=0)`, `b.call(operator.add, x, 1)`."""
+        """The one result of a pure call: `b.call(np.sum, x, axis=0)`, `b.call(add, x, 1)`."""
         return self.call_op(fn, args, kwargs).result
 
     def member(self, fn: Callable[..., Any], member: str, *args: Any, **kwargs: Any) -> Value:
-        """Like `call`, written as a member: `b.member(np.sum, "sum()", x)`, `(np.transpose, "T", x)`."""
+        """Like `call`, but written as a member: `b.member(np.sum, "sum()", x)`."""
         return self.call_op(fn, args, kwargs, member=member).result
 
     def add_values(self, x: Any, y: Any) -> Value:
@@ -106,12 +113,16 @@ class Builder:
         """`x.shape[axis]`."""
         return self.item(self.member(np.shape, "shape", x), axis)
 
-    def index(self, x: Value, spec: Spec, values: Sequence[Any] = (), *, item: bool = False) -> Value:
+    def index(
+        self, x: Value, spec: Spec, values: Sequence[Any] = (), *, item: bool = False
+    ) -> Value:
         operands = [self.value(v) for v in values]
         t = infer_index(x, spec, operands)
         return self._one(core.Index, (x, *operands), t, spec=spec, item=item)
 
-    def update(self, x: Value, v: Value, spec: Spec, values: Sequence[Any] = (), mode: str = "=") -> Value:
+    def update(
+        self, x: Value, v: Value, spec: Spec, values: Sequence[Any] = (), mode: str = "="
+    ) -> Value:
         operands = [self.value(i) for i in values]
         return self._one(core.Update, (x, v, *operands), x.type, x.name, spec=spec, mode=mode)
 
@@ -140,7 +151,9 @@ class Builder:
 
     # --- control flow ---------------------------------------------------------------------------
 
-    def if_(self, cond: Value, then: Block, orelse: Block, types: Sequence[Type], form: str = "if") -> core.If:
+    def if_(
+        self, cond: Value, then: Block, orelse: Block, types: Sequence[Type], form: str = "if"
+    ) -> core.If:
         op = self.add(core.If, (cond,), types, then=then, orelse=orelse, form=form)
         assert isinstance(op, core.If)
         return op
@@ -150,4 +163,3 @@ class Builder:
 
     def return_(self, *values: Value) -> None:
         self.add(core.Return, values, ())
-

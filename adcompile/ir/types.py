@@ -162,9 +162,11 @@ def is_many(size: Size) -> bool:
 
 
 def join(a: Type, b: Type) -> Type:
-    """The type of a value that is an `a` on one path and a `b` on another (raises TypeClash)."""
+    """The type of what is an `a` on one path and a `b` on another (raises TypeClash)."""
     if a == b:
-        return a if not isinstance(a, Scalar) or a.size == getattr(b, "size", None) else Scalar(a.kind)
+        return (
+            a if not isinstance(a, Scalar) or a.size == getattr(b, "size", None) else Scalar(a.kind)
+        )
     if isinstance(a, Undefined) or isinstance(b, Undefined):
         return b if isinstance(a, Undefined) else a
     if isinstance(a, Scalar) and isinstance(b, Scalar):
@@ -230,7 +232,9 @@ def is_inexact(t: Type) -> bool:
 
 def scalar_kind(value: object) -> str | None:
     """The kind of a Python number, or None (NumPy scalars are arrays of rank 0)."""
-    return next((k for k in KINDS if type(value).__name__ == k and type(value) is _CLASSES[k]), None)
+    return next(
+        (k for k in KINDS if type(value).__name__ == k and type(value) is _CLASSES[k]), None
+    )
 
 
 _CLASSES = {"bool": bool, "int": int, "float": float, "complex": complex}

@@ -63,8 +63,9 @@ def adam_update(
 ) -> tuple[Leaf, Leaf, Leaf]:
     """Adam and, with `decoupled` weight decay, AdamW.
 
-    `rest1` and `rest2` are `1 - beta1` and `1 - beta2`. In step t (from 1), `correction1` is `1 - beta1**t` and `root_correction2` is
-    `sqrt(1 - beta2**t)`: they undo the pull of `m` and `v` towards the zeros they start from.
+    `rest1` and `rest2` are `1 - beta1` and `1 - beta2`. In step t (from 1), `correction1` is
+    `1 - beta1**t` and `root_correction2` is `sqrt(1 - beta2**t)`: they undo the pull of `m` and `v`
+    towards the zeros they start from.
     """
     if decoupled:
         p = p * (1 - lr * weight_decay)

@@ -155,7 +155,10 @@ def scalars_outward(m: Match, op: core.Call) -> Value | None:
 
 @pattern(*MUL)
 def times_quotient(m: Match, op: core.Call) -> Value | None:
-    """d * (1 / x) → d / x; (c * a) * (1 / s) → (c / s) * a; s1 * (s2 / x) → (s1 * s2) / x; a * (c / x) → c * (a / x)"""
+    """d * (1 / x) → d / x; s1 * (s2 / x) → (s1 * s2) / x; a * (c / x) → c * (a / x)
+
+    For a scalar s, (c * a) * (1 / s) → (c / s) * a.
+    """
     for k, v in enumerate(op.operands):
         other = op.operands[1 - k]
         inner = m.only(v, DIV)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -71,11 +72,11 @@ def _pairs(op: core.Call) -> Iterator[tuple[Size, Size]]:
     shapes = [v.type.shape for v in op.operands if isinstance(v.type, Array)]
     if op.fn in (operator.matmul, np.matmul, np.dot) and len(shapes) == 2 and all(shapes):
         x, y = shapes
-        yield x[-1], y[-2] if len(y) > 1 else y[-1]
+        yield x[-1], y[max(-2, -len(y))]
     elif _is_elementwise(op):
         for axis in range(max(map(len, shapes), default=0)):
             sizes = [s[-1 - axis] for s in shapes if axis < len(s) and s[-1 - axis] != 1]
-            yield from zip(sizes, sizes[1:])
+            yield from pairwise(sizes)
 
 
 def _is_elementwise(op: core.Call) -> bool:

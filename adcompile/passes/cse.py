@@ -19,8 +19,8 @@ import numpy as np
 from adcompile.ir import core
 from adcompile.ir.core import Block, Function, Op, Value
 from adcompile.ir.types import Array, Opaque, is_numeric
-from adcompile.passes.rename import Renaming
 from adcompile.passes.patterns import is_number
+from adcompile.passes.rename import Renaming
 from adcompile.passes.structure import is_maker, is_pure
 
 # On arrays these are the same; on Python numbers they differ in the type of the result.

@@ -8,6 +8,7 @@ import math
 import numpy as np
 from scipy import special
 
+
 def nested(x, n):
     s = 0.0
     for i in range(len(x)):
@@ -18,6 +19,8 @@ def nested(x, n):
                 t = t * 0.5
         s = s + t
     return s
+
+
 def early(x):
     if x[0] > 0:
         return np.sum(x * x)
@@ -25,6 +28,8 @@ def early(x):
     if x[1] > 0:
         return np.sum(np.exp(y))
     return np.sum(np.sin(y))
+
+
 def loopreturn(x):
     s = 0.0
     for i in range(len(x)):
@@ -32,6 +37,8 @@ def loopreturn(x):
         if s > 2.0:
             return s * x[i]
     return s
+
+
 def whilebreak(x):
     y = x
     k = 0
@@ -41,21 +48,31 @@ def whilebreak(x):
         if np.sum(y) < 0.5 or k > 5:
             break
     return np.sum(y * y)
+
+
 def fact(x, n):
     if n <= 0:
         return x * 0.0 + 1.0
     return x * fact(x, n - 1) + np.sin(x)
+
+
 def recur(x):
     return fact(x[0], 3) * fact(x[1], 2)
+
+
 def fib(x, n):
     if n < 2:
         return x * n
     return fib(x, n - 1) * 1.5 + fib(x, n - 2) * x
+
+
 def recur2(x):
     s = 0.0
     for v in x:
         s += fib(v, 4)
     return s
+
+
 def appendy(x):
     out = []
     h = x[0]
@@ -66,57 +83,85 @@ def appendy(x):
     for v in out:
         s += v * v
     return s + out[-1] * out[0]
+
+
 def stacky(x):
     out = []
     for i in range(len(x)):
         out.append(x * x[i])
     return np.sum(np.stack(out) ** 2 * 0.5)
+
+
 def dictp(p, x):
     h = x
     for k in range(3):
         h = np.tanh(h @ p["W"] + p["b"])
-    return np.mean(h ** 2)
+    return np.mean(h**2)
+
+
 def layers(ps, x):
     h = x
     for W, b in ps:
         h = np.tanh(h @ W + b)
     return np.sum(h)
+
+
 def zippy(x, y):
     s = 0.0
     for i, (a, b) in enumerate(zip(x, y)):
         s += a * b * i
     return s
+
+
 def rows(A):
     s = 0.0
     for r in A:
         s += np.sum(r * r) * r[0]
     return s
+
+
 def cond(x):
     y = np.where(x > 0, x * x, -x)
     z = y if np.sum(y) > 1 else y * 2
     return np.sum(z)
+
+
 def bcast(x, w, b):
     return np.sum(np.maximum(x / w, b) ** 2)
+
+
 def fancy(x, idx):
     return np.sum(x[idx] ** 2) + np.sum(x[x > 0])
+
+
 def lin(A, b):
     z = np.linalg.solve(A @ A.T + np.eye(3), b)
     s, ld = np.linalg.slogdet(A @ A.T + np.eye(3))
     return np.dot(z, b) + ld + np.linalg.norm(np.linalg.inv(A @ A.T + np.eye(3)))
+
+
 def doublebuf(x, n):
     a = x
     b = x * 2
     for i in range(n):
         a, b = b, a * b * 0.5
     return np.sum(a + b)
+
+
 def closure(x):
     k = x[0]
+
     def f(z, p=2.0):
-        return z * k ** p
+        return z * k**p
+
     g = lambda u: f(u, p=3.0)
     return np.sum(f(x) + g(x))
+
+
 def mathy(a, b):
-    return math.exp(a) * math.sin(b) + math.sqrt(a * b) + a ** b + abs(-b)
+    return math.exp(a) * math.sin(b) + math.sqrt(a * b) + a**b + abs(-b)
+
+
 def elsey(x):
     for i in range(len(x)):
         if x[i] > 10:
@@ -125,6 +170,8 @@ def elsey(x):
     else:
         r = np.sum(x)
     return r * r
+
+
 def negrange(x):
     s = 1.0
     for i in range(len(x) - 1, -1, -2):
@@ -132,6 +179,8 @@ def negrange(x):
     for i in range(0, 11, 3):
         s = s + x[i % len(x)] * i
     return s
+
+
 def whileif(x):
     i = 0
     s = x[0]
@@ -145,22 +194,44 @@ def whileif(x):
             continue
         i += 1
     return s
+
+
 def special_(x):
-    return np.sum(special.expit(x)) + special.logsumexp(x) + np.sum(special.erf(x) * special.softmax(x))
+    return (
+        np.sum(special.expit(x))
+        + special.logsumexp(x)
+        + np.sum(special.erf(x) * special.softmax(x))
+    )
+
+
 def stdvar(x):
     z = (x - x.mean(axis=0)) / x.std(axis=0)
-    return np.sum(z ** 3) + x.var() + np.prod(x[0]) + np.max(x) + x.min(axis=1).sum()
+    return np.sum(z**3) + x.var() + np.prod(x[0]) + np.max(x) + x.min(axis=1).sum()
+
+
 def shapes(x):
     y = x.reshape(-1, 2).T
     z = np.concatenate([y, y * 2], axis=1)
     a, b = np.split(z, 2)
-    return np.sum(a * b) + np.sum(np.stack([x, x * x]).swapaxes(0, 1)[..., None] ** 2) + np.sum(np.pad(x, 1)[1:] * 2)
+    return (
+        np.sum(a * b)
+        + np.sum(np.stack([x, x * x]).swapaxes(0, 1)[..., None] ** 2)
+        + np.sum(np.pad(x, 1)[1:] * 2)
+    )
+
+
 def elemchain(x, w, b):
     return np.sum(np.tanh(x * w + b) ** 2 * np.exp(-x * x))
+
+
 def sumgrad(x, y):
     return np.sum(x * y)
+
+
 def sumab(a, b):
     return np.sum(a + b)
+
+
 def twod(A):
     n, m = A.shape
     s = 0.0

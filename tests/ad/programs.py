@@ -32,7 +32,9 @@ class Writer:
         self.put(1, "s = a * 0.5")
         self.scalars.append("s")
         self.block(1, loop=False)
-        self.put(1, f"return {self.scalar()} + s * {self.pick(self.scalars)} + np.sum({self.vector()})")
+        self.put(
+            1, f"return {self.scalar()} + s * {self.pick(self.scalars)} + np.sum({self.vector()})"
+        )
         return "\n".join(self.lines) + "\n"
 
     def put(self, depth: int, line: str) -> None:
@@ -79,7 +81,11 @@ class Writer:
 
     def element(self) -> str:
         index = self.pick([*self.indices, *map(str, range(-2, 3))]) if self.indices else "1"
-        index = f"({index} + {self.rng.randrange(4)}) % 4" if self.rng.random() < 0.3 else f"{index} % 4"
+        index = (
+            f"({index} + {self.rng.randrange(4)}) % 4"
+            if self.rng.random() < 0.3
+            else f"{index} % 4"
+        )
         return f"{self.pick(self.vectors)}[{index}]"
 
     def condition(self) -> str:

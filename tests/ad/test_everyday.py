@@ -1,11 +1,11 @@
 """Gradients of everyday programs against finite differences, and their text against their SSA."""
 
-from tests.ad import everyday
 import numpy as np
 import pytest
 
 from adcompile import check_grads, grad, trees
 from adcompile.ir.interpreter import run
+from tests.ad import everyday
 
 
 def floats(args):

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.ad.programs import program
 
 from adcompile import grad
 from adcompile.ir.interpreter import run
 from adcompile.ir.verifier import verify
+from tests.ad.programs import program
 
 
 def arguments(seed):

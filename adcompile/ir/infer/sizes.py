@@ -294,17 +294,22 @@ def slice_length(n: Size, start: Bound, stop: Bound, step: Bound) -> Size:
     start = 0 if start is None and isinstance(step, int) and step > 0 else start
     if step == 1:
         known = _plain_slice(n, start, stop)
+        known = _inner_slice(n, start, stop) if known is None else known
         if known is not None:
             return known
     return derived("slice", n, start, stop, step)
 
 
+def _inner_slice(n: Size, start: Bound, stop: Bound) -> Size | None:
+    """The length of a slice with step 1 whose bounds are surely inside: `x[n:n + m]` of n + m."""
+    end = n if stop is None else stop
+    if start is None or any(map(may_be_negative, (start, end, add(n, end, -1)))):
+        return None
+    return as_length(add(end, start, -1))
+
+
 def _plain_slice(n: Size, start: Bound, stop: Bound) -> Size | None:
     """The length of a slice with step 1, where it has a form that others can be equal to."""
-    if start is not None and not may_be_negative(start):
-        end = n if stop is None else stop
-        if not may_be_negative(end) and not may_be_negative(add(n, end, -1)):
-            return as_length(add(end, start, -1))  # both bounds are surely inside
     if not isinstance(start, int):
         return None
     if isinstance(stop, Dim):
