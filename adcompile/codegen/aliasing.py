@@ -14,7 +14,7 @@ import numpy as np
 from adcompile.codegen.nodes import BINARY, COMPARE, UNARY
 from adcompile.ir import core
 from adcompile.ir.core import Op, Value
-from adcompile.ir.types import Array, Scalar, Static, Type
+from adcompile.ir.types import Array, Scalar, Static, Tree, Type
 
 _OPERATORS = frozenset([*BINARY, *COMPARE, *UNARY])
 
@@ -57,6 +57,8 @@ IMMUTABLE = frozenset(
 
 def may_hold_memory(t: Type) -> bool:
     """Whether a value of type `t` can share memory or be changed."""
+    if isinstance(t, Tree):
+        return any(map(may_hold_memory, t.items))
     return not isinstance(t, Scalar | Static)
 
 
@@ -68,7 +70,8 @@ def is_fresh(op: Op, result: Value) -> bool:
         case core.Call():
             if op.fn is operator.getitem:
                 return False
-            return op.fn in FRESH or isinstance(op.fn, np.ufunc) or _is_copy(op)
+            product = op.fn is np.einsum and len(op.args) > 2  # of one array it may be a view
+            return op.fn in FRESH or isinstance(op.fn, np.ufunc) or product or _is_copy(op)
         case core.Index():
             return _is_advanced(op)
         case core.NewSeq() | core.Undef():
