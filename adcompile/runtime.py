@@ -20,9 +20,7 @@ def unbroadcast(d: Any, shape: tuple[int, ...], other: tuple[int, ...] = ()) -> 
     """
     have = np.shape(d)
     rank = max(len(shape), len(have), len(other))
-    want, known, beside = (
-        (1,) * (rank - len(s)) + tuple(s) for s in (shape, have, other or have)
-    )
+    want, known, beside = ((1,) * (rank - len(s)) + tuple(s) for s in (shape, have, other or have))
     lead = rank - len(shape)
     stretched = [k for k in range(rank) if k < lead or want[k] == 1]
     axes = tuple(k - rank + len(have) for k in stretched if known[k] != 1)

@@ -526,19 +526,3 @@ def test_threads():
     for t in threads:
         t.join()
     assert not wrong and count(g) == 8
-
-
-@pytest.mark.bench
-def test_finding_a_specialisation_costs_less_than_a_microsecond():
-    import timeit
-
-    g = grad(lambda a, b, c, d: np.sum(a))
-    arrays = [np.ones((3, 4)) for _ in range(4)]
-    f = g.lower(*arrays).function
-    f.__code__ = (lambda a, b, c, d: None).__code__
-
-    def cost(call):
-        space = {"call": call, **dict(zip("abcd", arrays))}
-        return min(timeit.repeat("call(a, b, c, d)", globals=space, number=10_000, repeat=20)) / 1e4
-
-    assert cost(g) - cost(f) < 1e-6

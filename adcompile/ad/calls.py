@@ -6,10 +6,7 @@ tangent rules are done here, once for all of them.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
-
-import numpy as np
 
 from adcompile import errors
 from adcompile.ad import cotangents as cot
@@ -51,7 +48,7 @@ def _call(frame: Frame, op: core.Call) -> None:
 def _elementwise(frame: Frame, op: core.Call, ds: list[Value | None], rules: Rules) -> None:
     b = frame.builder
     (d,) = ds
-    assert d is not None
+    assert d is not None and rules.partials is not None
     slope = apply(b, rules.partials, [op.result, *op.args], op.kwargs)
     slopes = slope.owner.operands if isinstance(slope.owner, core.Make) else [slope]
     for k, x in enumerate(op.operands):
@@ -61,28 +58,10 @@ def _elementwise(frame: Frame, op: core.Call, ds: list[Value | None], rules: Rul
         p = slopes[position]
         if core.constant(p) is None:
             continue
-        c = _times(b, d, p, op.result.type)
+        c = cot.times(b, d, p, op.result.type)
         beside = [v for v in op.args if v is not x and cot.shape_of(v.type)]
         other = beside[0] if len(op.args) == 2 and beside else None
         frame.add(x, _fit(frame, op, cot.reduce_to(b, c, op.result, x, other), x))
-
-
-def _times(b: Builder, d: Value, p: Value, t: Type) -> Value:
-    """The cotangent `d` of a value of type `t` times a partial derivative, in the dtype of `t`."""
-    c = core.constant(p)
-    if isinstance(c, int | float) and c in (1, -1):
-        return d if c == 1 else b.call(operator.neg, d)
-    if _is_mask(p.type) and isinstance(d.type, Scalar) and isinstance(t, Array):
-        # a Python number times a mask is float64, whatever `t` is
-        one = core.constant(d) == 1.0
-        if one or t.dtype != np.float64:
-            p = b.member(np.astype, "astype()", p, t.dtype.type)
-        return p if one else b.mul(d, p)
-    return b.mul(d, p)
-
-
-def _is_mask(t: Type) -> bool:
-    return isinstance(t, Array) and t.rank > 0 and t.dtype.kind in "biu"
 
 
 def _fit(frame: Frame, op: core.Call, d: Value, x: Value) -> Value:

@@ -15,7 +15,7 @@ import numpy as np
 
 from adcompile import runtime
 from adcompile.ir.builder import Builder
-from adcompile.ir.core import Value
+from adcompile.ir.core import Value, constant
 from adcompile.ir.types import Array, Scalar, Seq, Size, Type, is_many
 
 
@@ -56,6 +56,24 @@ def cast(b: Builder, d: Value, t: Type) -> Value:
     if isinstance(d.type, Array) and isinstance(t, Array) and d.type.dtype != t.dtype:
         return b.member(np.astype, "astype()", d, t.dtype.type)
     return d
+
+
+def times(b: Builder, d: Value, p: Value, t: Type) -> Value:
+    """`d` times a partial derivative of a value of type `t`, in the dtype of `t`."""
+    c = constant(p)
+    if isinstance(c, int | float) and c in (1, -1):
+        return d if c == 1 else b.call(operator.neg, d)
+    if _is_mask(p.type) and isinstance(d.type, Scalar) and isinstance(t, Array):
+        # a Python number times a mask is float64, whatever `t` is
+        one = constant(d) == 1.0
+        if one or t.dtype != np.float64:
+            p = b.member(np.astype, "astype()", p, t.dtype.type)
+        return p if one else b.mul(d, p)
+    return b.mul(d, p)
+
+
+def _is_mask(t: Type) -> bool:
+    return isinstance(t, Array) and t.rank > 0 and t.dtype.kind in "biu"
 
 
 def add(b: Builder, old: Value | None, new: Value) -> Value:

@@ -9,7 +9,6 @@ value with the tree's layout whose leaves without derivative are None.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -265,13 +264,9 @@ def _elementwise(s: _Sweep, op: core.Call, made: core.Call, rules: Rules) -> Tan
         t, position = s.dot(v), _position(op, k, rules)
         if not isinstance(t, Value) or position is None or position >= len(slopes):
             continue
-        p = core.constant(slopes[position])
-        if p is None:
+        if core.constant(slopes[position]) is None:
             continue
-        sign = p if isinstance(p, int | float) and p in (1, -1) else None
-        if sign is None:
-            t = s.b.mul(t, slopes[position])
-        total = _plus(s.b, total, s.b.call(operator.neg, t) if sign == -1 else t)
+        total = _plus(s.b, total, cot.times(s.b, t, slopes[position], op.result.type))
     return total
 
 

@@ -321,6 +321,8 @@ def _type(cx: Context, node: gast.AST, args: Args, kwargs: Kwargs) -> Operand:
 
 
 def _print(cx: Context, node: gast.AST, args: Args, kwargs: Kwargs) -> Operand:
+    dtypes = (isinstance(x, Known) and isinstance(x.value, np.dtype) for x in args)
+    args = [Known(str(cx.known(x))) if d else x for x, d in zip(args, dtypes, strict=True)]
     return cx.emit(node, print, args, kwargs, effect=True, types=[NONE])
 
 

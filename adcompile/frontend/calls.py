@@ -145,14 +145,19 @@ def _call_known(
                 return inline(
                     cx, node, closure_of(cx, fn.__func__, node, Known(receiver)), args, kwargs
                 )
-    if any(isinstance(a, Closure) and a.parent is not None for a in (*args, *kwargs.values())):
+    _refuse_functions(cx, node, fn, (*args, *kwargs.values()))
+    return cx.emit(node, fn, args, kwargs)
+
+
+def _refuse_functions(cx: Context, node: gast.AST, fn: Any, operands: tuple[Operand, ...]) -> None:
+    """What a library does with a function of the program is not known."""
+    if any(isinstance(x, Closure) and x.parent is not None for x in operands):
         name = getattr(fn, "__name__", str(fn))
         raise MissingRule(
             f"no derivative is known for `{name}`, which is given a function",
             loc_of(node),
             f"give a rule for `{name}`, or call it outside and pass its result",
         )
-    return cx.emit(node, fn, args, kwargs)
 
 
 def _with_rule(
@@ -238,6 +243,7 @@ def _construct(
             defaults: dict[str, Operand] = {f.name: Known(f.default) for f in given}
             return _record(cx, node, cls, tuple(f.name for f in found), defaults, args, kwargs)
     if cls.__module__.partition(".")[0] in _LIBRARIES:
+        _refuse_functions(cx, node, cls, (*args, *kwargs.values()))
         return cx.emit(node, cls, args, kwargs)
     cx.unsupported(
         f"objects of class {cls.__name__} cannot be made in differentiated code",

@@ -7,6 +7,7 @@ the place that they are about.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -42,6 +43,7 @@ from adcompile.ir.core import MISSING, Block, Call, Loc, Make, Value
 from adcompile.ir.infer import NeedValue, infer_call
 from adcompile.ir.types import (
     UNDEFINED,
+    Array,
     Dim,
     Opaque,
     Scalar,
@@ -50,6 +52,7 @@ from adcompile.ir.types import (
     Type,
     TypeClash,
     Undefined,
+    describe,
     is_inexact,
 )
 
@@ -151,6 +154,12 @@ class Context:
         if found is not MISSING:
             return self.here(node).const(found)
         what = f"`{v.name}`" if v.name else "this number"
+        if isinstance(v.type, Array) and v.type.rank:
+            self.mismatch(
+                f"the value of {what} decides a type, but it is an array",
+                node,
+                "pass a number, or a tuple of numbers",
+            )
         error = TypeMismatch(
             f"the value of {what} must be known at compile time: it decides the type of the result",
             loc_of(node),
@@ -191,6 +200,19 @@ class Context:
         """
         operands = [self.value(a, node) for a in args]
         named = {k: self.value(v, node) for k, v in (kwargs or {}).items()}
+
+        if types is None and not effect:  # by far the most calls: one number or array
+            try:
+                found = infer_call(fn, operands, named)
+            except TypeClash:  # looked into below
+                found = None
+            if isinstance(found, Array | Scalar):
+                every = [*operands, *named.values()] if named else operands
+                keywords = tuple(named)
+                op = self.here(node).add(
+                    Call, every, (found,), fn=fn, keywords=keywords, member=member
+                )
+                return op.results[0]
 
         def attempt() -> Operand:
             found = infer_call(fn, operands, named) if types is None else tuple(types)
@@ -256,6 +278,8 @@ class Context:
         if v.type != Opaque(object) or not isinstance(v.owner, Call):
             return None
         name = getattr(v.owner.fn, "__name__", str(v.owner.fn))
+        if v.owner.fn is operator.getitem:
+            name = f"{describe(v.owner.operands[0].type).removeprefix('a ')}[...]"
         if any(is_inexact(t) for o in v.owner.operands for t in leaf_types(o.type)):
             return MissingRule(
                 f"no derivative is known for `{name}`, nor what it returns",

@@ -11,12 +11,14 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import Block, Function, Param, Value
 from adcompile.ir.types import BOOL, Opaque, Static, Type
 
-_PLAIN = (bool, int, float, str, bytes)
+_PLAIN = (bool, int, float, str, bytes, tuple, np.generic, np.dtype)
 
 
 def keep_fixed_parameters(

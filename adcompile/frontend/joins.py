@@ -72,9 +72,7 @@ def type_of(x: Operand, contents: Contents) -> Type:
         case Unbound():
             return UNDEFINED
         case Closure():
-            raise TypeClash(
-                f"which function is called must be known: {describe_operand(x)}, or not"
-            )
+            raise TypeClash("which function this is must be known at compile time")
     raise TypeClash(f"{describe_operand(x)} cannot be held here")
 
 

@@ -98,6 +98,9 @@ def counted(cx: Context, x: Operand, node: gast.AST) -> Counted:
         if seq is not None:
             return _over_items(cx, seq, node)
         cx.mismatch("the items of this differ in type, and their number is not known here", node)
+    error = cx.unknown(x, node) if isinstance(x, Value) else None
+    if error is not None:
+        raise error
     cx.mismatch(f"{joins.describe_operand(x)} cannot be iterated over", node)
 
 

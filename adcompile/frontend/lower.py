@@ -43,7 +43,7 @@ from adcompile.frontend.wanted import NeedStatic, NeedUnrolled
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import MISSING, Block, Function, GlobalRef, Param, Value
-from adcompile.ir.types import UNDEFINED, Array, Seq, Static, Tree, Type, Undefined
+from adcompile.ir.types import FLOAT, UNDEFINED, Array, Seq, Static, Tree, Type, Undefined
 
 __all__ = ["NeedStatic", "lower_function"]
 
@@ -115,8 +115,8 @@ def _lower(
             cx.builder.loc,
             "split long expressions over several statements",
         ) from e
-    if cx.dead:  # every path raises
-        builder.return_(builder.undef())
+    if cx.dead:  # every path raises: that is what a call of the result is to do, too
+        builder.return_(builder.undef(FLOAT))
     else:
         end = cx.returned or code.node
         v = cx.value(result, end)

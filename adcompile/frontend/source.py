@@ -73,12 +73,14 @@ _TRANSPARENT = (types.MethodType, staticmethod, classmethod, functools._lru_cach
 
 def loc_of(node: Any) -> Loc:
     """Where `node` stands: its span; of a compound statement that of its header."""
-    stmt = stmt_of(node)
-    line = getattr(node, "lineno", None)
-    if line is None:
-        return Loc(stmt, stmt.line, 0, stmt.line, 0)
-    last = getattr(node, "header_end", None) or (node.end_lineno, node.end_col_offset)
-    return Loc(stmt, line, node.col_offset, *last)
+    found = getattr(node, "loc", None)
+    if found is None:
+        stmt, line = stmt_of(node), getattr(node, "lineno", None)
+        if line is None:
+            return Loc(stmt, stmt.line, 0, stmt.line, 0)
+        last = getattr(node, "header_end", None) or (node.end_lineno, node.end_col_offset)
+        found = node.loc = Loc(stmt, line, node.col_offset, *last)
+    return found
 
 
 def stmt_of(node: Any) -> Stmt:
@@ -104,7 +106,7 @@ def _source_of(code: types.CodeType, file: str) -> Source:
     if not lines:
         raise SourceUnavailable(
             f"the source of {_called(name)} cannot be read: there is no file {file!r}",
-            hint="define the function in a file or a notebook cell, not in `python -c` or `exec`",
+            hint="define the function in a file or a notebook cell, not at the prompt, in `python -c` or in `exec`",
         )
     parsed = _parse(file, lines, code.co_flags & _FUTURE)
     if any(_same_code(c, code) for c in parsed.codes.get((name, code.co_firstlineno), ())):

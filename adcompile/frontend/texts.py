@@ -42,10 +42,7 @@ def joined(cx: Context, node: gast.JoinedStr) -> Operand:
     form, parts = _form(cx, node)
     known = [cx.known(p) for p in parts]
     if not any(k is MISSING for k in known):
-        try:
-            return Known(form.format(*known))
-        except (TypeError, ValueError, AttributeError) as e:
-            cx.mismatch(f"{type(e).__name__}: {e}", node)
+        return Known(_format(cx, node, form, *known))
     return method(cx, node, Known(form), "format", parts, {})
 
 
@@ -54,18 +51,30 @@ def _form(cx: Context, node: gast.JoinedStr) -> tuple[str, list[Operand]]:
     form, parts = "", []
     for part in node.values:
         if isinstance(part, gast.Constant):
-            form += str(part.value).replace("{", "{{").replace("}", "}}")
+            form += _escaped(str(part.value))
             continue
         assert isinstance(part, gast.FormattedValue)
-        parts.append(cx.evaluate(cx, part.value))
+        x = cx.evaluate(cx, part.value)
         conversion = f"!{chr(part.conversion)}" if part.conversion > 0 else ""
-        spec = ""
-        if part.format_spec is not None:
-            inner, more = _form(cx, part.format_spec)
-            spec = f":{inner}"
-            parts += more
-        form += "{" + conversion + spec + "}"
+        inner, more = ("", []) if part.format_spec is None else _form(cx, part.format_spec)
+        field = "{" + conversion + (f":{inner}" if inner else "") + "}"
+        if isinstance(x, Known) and not more:
+            form += _escaped(_format(cx, part, field, x.value))
+            continue
+        form += field
+        parts += [x, *more]
     return form, parts
+
+
+def _escaped(text: str) -> str:
+    return text.replace("{", "{{").replace("}", "}}")
+
+
+def _format(cx: Context, node: gast.AST, form: str, *values: Any) -> str:
+    try:
+        return form.format(*values)
+    except (TypeError, ValueError, AttributeError) as e:
+        cx.mismatch(f"{type(e).__name__}: {e}", node)
 
 
 def method(

@@ -126,9 +126,9 @@ class Pattern:
         return _constant_key(x)
 
     def _type_key(self, t: Type) -> Hashable:
+        if t.__class__ is Array:
+            return ("array", t.dtype, *map(self.size, t.shape))  # pyright: ignore
         match t:
-            case Array(dtype, shape):
-                return ("array", dtype, *map(self.size, shape))
             case Scalar(kind, size):
                 return ("scalar", kind, self.size(size))
             case Tree(node, keys, items):
@@ -152,15 +152,18 @@ class Pattern:
             return Tree(type(x), tuple(range(len(x))), tuple([self.type(v) for v in x]))
         if isinstance(x, dict):
             return Tree(dict, tuple(x), tuple([self.type(v) for v in x.values()]))
-        array = isinstance(x, np.ndarray | np.generic) and not isinstance(x, np.integer)
-        return Array(x.dtype, x.shape) if array else Static(x)
+        if isinstance(x, np.integer):
+            return Static(int(x))  # an axis
+        return Array(x.dtype, x.shape) if isinstance(x, np.ndarray | np.generic) else Static(x)
 
     def retyped(self, t: Type) -> Type:
         return _map_sizes(t, self.size)
 
 
 def _constant_key(x: Any) -> Hashable:
-    if isinstance(x, np.ndarray | np.generic) and not isinstance(x, np.integer):
+    if isinstance(x, np.integer):
+        return (int, int(x))
+    if isinstance(x, np.ndarray | np.generic):
         return ("array", x.dtype, *x.shape)
     if isinstance(x, float):
         return (float, repr(x))  # tells 0.0 from -0.0, and nan is itself
@@ -170,7 +173,8 @@ def _constant_key(x: Any) -> Hashable:
 def _map_sizes(t: Type, size: Callable[[Size | None], Any]) -> Type:
     match t:
         case Array(dtype, shape):
-            return Array(dtype, tuple(map(size, shape))) if shape else t
+            new = tuple([size(n) for n in shape])
+            return t if new == shape else Array(dtype, new)
         case Scalar(kind, n):
             return t if n is None else Scalar(kind, size(n))
         case Tree(node, keys, items):

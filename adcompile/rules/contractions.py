@@ -186,7 +186,7 @@ def places(first, rank, other, *axes):
 @linear(np.tensordot, arg=0)
 def _(d_y, a, b, axes=2):
     of_a, of_b = summed(axes, a, b)
-    if d_y.ndim == 0:
+    if np.ndim(d_y) == 0:
         return d_y * np.transpose(b, places(True, a.ndim, b.ndim, *of_a, *of_b))
     if a.ndim == 2 and b.ndim == 2 and len(of_a) == 1:
         last = of_b[0] % 2 == 1
@@ -201,7 +201,7 @@ def _(d_y, a, b, axes=2):
 @linear(np.tensordot, arg=1)
 def _(d_y, a, b, axes=2):
     of_a, of_b = summed(axes, a, b)
-    if d_y.ndim == 0:
+    if np.ndim(d_y) == 0:
         return d_y * np.transpose(a, places(False, b.ndim, a.ndim, *of_b, *of_a))
     if a.ndim == 2 and b.ndim == 2 and len(of_a) == 1:
         last = of_a[0] % 2 == 1

@@ -31,18 +31,21 @@ def upright(weights, rank):
     return weights if rank == 1 else np.reshape(weights, (-1,) + (1,) * (rank - 1))
 
 
-def steps(start, stop, num, endpoint):
+def steps(start, stop, y, num, endpoint):
+    """What `start` and `stop` weigh in each of the elements of `y`."""
+    if y.dtype != np.float64:
+        return np.linspace(start, stop, num, endpoint, dtype=y.dtype)
     return np.linspace(start, stop, num) if endpoint else np.linspace(start, stop, num, False)
 
 
 @tangent(np.linspace, arg=0)
 def _(d_start, y, start, stop, num=50, endpoint=True):
-    return upright(steps(1.0, 0.0, num, endpoint), y.ndim) * d_start
+    return upright(steps(1.0, 0.0, y, num, endpoint), y.ndim) * d_start
 
 
 @tangent(np.linspace, arg=1)
 def _(d_stop, y, start, stop, num=50, endpoint=True):
-    return upright(steps(0.0, 1.0, num, endpoint), y.ndim) * d_stop
+    return upright(steps(0.0, 1.0, y, num, endpoint), y.ndim) * d_stop
 
 
 # arange(start, stop, step): its length is a step function of all three, and its elements move with

@@ -14,6 +14,14 @@ import numpy as np
 
 from adcompile.rules.registry import adjoint, alias, elementwise, linear, tangent, zero
 
+
+def in_dtype(d, z):
+    """A number in the dtype of `z`: without it, what it meets might become float64."""
+    if not isinstance(d, (int, float)) or np.ndim(z) == 0 or z.dtype == np.float64:
+        return d
+    return z.dtype.type(d)
+
+
 # --- one argument -------------------------------------------------------------------------------
 
 elementwise(np.negative, lambda y, x: -1)
@@ -86,9 +94,14 @@ elementwise(np.copysign, lambda z, x, s: (np.sign(x) * np.copysign(1, s), None))
 elementwise(np.heaviside, lambda z, x, h: (None, x == 0))
 
 # x ** p at x = 0: p * 0 ** (p - 1) in x, but 0 for p = 0; in p it is 0, as 0 ** p is for p > 0.
-elementwise(np.power, lambda z, x, p: (p * x ** (p - 1 + (p == 0)), z * np.log(x + (x == 0))))
-elementwise(np.float_power, lambda z, x, p: (p * x ** (p - 1 + (p == 0)), z * np.log(x + (x == 0))))
+elementwise(np.power, lambda z, x, p: (p * x ** (p - 1 + (p == 0)), z * log_base(x, z)))
+elementwise(np.float_power, lambda z, x, p: (p * x ** (p - 1 + (p == 0)), z * log_base(x, z)))
 
+
+def log_base(x, z):
+    if isinstance(x, (int, float)) and np.ndim(z) > 0 and z.dtype != np.float64:
+        return float(np.log(x + (x == 0)))
+    return np.log(x + (x == 0))
 
 
 def bounded(z, x, y):
@@ -157,7 +170,7 @@ def _(y, a, a_min=None, a_max=None, out=None, *, min=None, max=None):
 
 @linear(np.ldexp, shape="broadcasts")
 def _(d_y, x1, x2):
-    return np.ldexp(d_y, x2)
+    return np.ldexp(in_dtype(d_y, x1), x2)
 
 
 zero(np.ldexp, arg=1)
@@ -167,14 +180,6 @@ zero(np.ldexp, arg=1)
 # Not partials: a mask times a cotangent would be nan where that is infinite and masked.
 
 zero(np.where, arg=0)
-
-
-def in_dtype(d, z):
-    """A number in the dtype of `z`: np.where of two Python numbers is float64."""
-    if not isinstance(d, (int, float)) or np.ndim(z) == 0 or z.dtype == np.float64:
-        return d
-    return z.dtype.type(d)
-
 
 
 @tangent(np.where, arg=1)

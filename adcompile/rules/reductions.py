@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 
+from adcompile.rules.elementwise import in_dtype
 from adcompile.rules.registry import adjoint, alias, at_compile_time, linear, tangent, zero
 
 
@@ -67,7 +68,7 @@ def centred(a, axis):
 @linear(np.sum, shape="reduces")
 def _(d_y, a, axis=None, dtype=None, out=None, keepdims=False, *, where=None):
     d = spread(d_y, axis, keepdims)
-    return d if where is None else np.where(where, d, 0)
+    return d if where is None else np.where(where, in_dtype(d, a), 0)
 
 
 @linear(np.mean, shape="reduces")

@@ -484,22 +484,22 @@ def test_block(text: str) -> None:
     assert to_text(parse(text).body[0]) == text
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="type parameters are new in Python 3.12")
-@pytest.mark.parametrize(
-    "text",
-    [
-        "type A = int",
-        "type A[T] = list[T]",
-        "def f[T: int, *Ts, **P](x: T) -> T:\n    pass",
-        "class A[T: (int, str)](B):\n    pass",
-        pytest.param(
-            "def f[T = int, *Ts = *a, **P = []]():\n    pass",
-            marks=pytest.mark.skipif(sys.version_info < (3, 13), reason="new in Python 3.13"),
-        ),
-    ],
-)
-def test_type_parameters(text: str) -> None:
-    assert to_text(parse(text)) == text + "\n"
+NEW_SYNTAX = [  # since which Python
+    ((3, 12), "type A = int"),
+    ((3, 12), "type A[T] = list[T]"),
+    ((3, 12), "def f[T: int, *Ts, **P](x: T) -> T:\n    pass"),
+    ((3, 12), "class A[T: (int, str)](B):\n    pass"),
+    ((3, 13), "def f[T = int, *Ts = *a, **P = []]():\n    pass"),
+]
+
+
+def test_type_parameters() -> None:
+    for since, text in NEW_SYNTAX:
+        if sys.version_info >= since:
+            assert to_text(parse(text)) == text + "\n"
+        else:
+            with pytest.raises(SyntaxError):
+                parse(text)
 
 
 def test_module_docstring_and_empty_module() -> None:

@@ -148,6 +148,7 @@ CASES[np.power] += [
     S(P(3), 2.0),
     S(0.7, 2),
 ]
+CASES[np.multiply].append(S(N(3), np.array([1, 2, 3])))  # a constant array as partial
 CASES[np.ldexp] = [S(N(3), 2), S(N(2, 3), np.array([1, -1, 0])), S(0.7, 3), S(N(0), 1)]
 for _bessel in (special.jv, special.yv, special.iv, special.kv):
     CASES[_bessel] = [S(1, P(3)), S(2, P(2, 3)), S(1, 0.7)]

@@ -9,6 +9,7 @@ import pytest
 
 from adcompile import errors
 from adcompile.ad.forward import jvp
+from adcompile.ad.reverse import reverse
 from adcompile.ir.interpreter import run
 from adcompile.rules import registry
 from tests.rules.harness import S, close
@@ -36,6 +37,10 @@ CONVENTIONS: list[tuple[Any, tuple[Any, ...], int, Any]] = [
     (np.sinc, (ZERO,), 0, [0, 0]),
     (np.maximum, (ZERO, ZERO), 0, [0.5, 0.5]),
     (np.minimum, (ZERO, ZERO), 1, [0.5, 0.5]),
+    (np.maximum, (ZERO, 0.0), 0, [0, 0]),  # an array yields to a number
+    (np.maximum, (ZERO, 0.0), 1, [1, 1]),
+    (np.minimum, (1.0, np.ones(2)), 1, [0, 0]),
+    (np.maximum, (np.array([-np.inf]), np.array([-np.inf])), 0, [0.5]),
     (np.fmax, (ZERO, ZERO), 1, [0.5, 0.5]),
     (np.fmax, (np.array([np.nan, 1.0]), np.array([2.0, np.nan])), 0, [0, 1]),
     (max, (1.0, 1.0), 0, 0.5),
@@ -44,6 +49,9 @@ CONVENTIONS: list[tuple[Any, tuple[Any, ...], int, Any]] = [
     (np.power, (ZERO, np.array([1.0, 0.0])), 0, [1, 0]),
     (np.power, (ZERO, 2), 0, [0, 0]),
     (np.logaddexp, (np.array([-np.inf]), np.array([-np.inf])), 0, [0]),
+    (np.logaddexp, (0.0, np.array([-np.inf])), 1, [0]),
+    (np.fmod, (np.array([-7.5, 7.5]), np.array([2.0, -2.0])), 1, [3, 3]),
+    (np.remainder, (np.array([-7.5, 7.5]), np.array([2.0, -2.0])), 1, [4, 4]),
     (np.prod, (np.array([0.0, 2.0, 3.0]),), 0, 6),
     (np.prod, (np.array([0.0, 2.0, 0.0]),), 0, 0),
     (np.floor, (np.array([1.0, 1.5]),), 0, [0, 0]),
@@ -77,6 +85,34 @@ def test_a_form_without_rule_is_refused() -> None:
         made, _ = program(fn, S(*args, **kwargs))
         with pytest.raises(errors.MissingRule):
             jvp(made, [0])
+
+
+@pytest.mark.parametrize("fn", [np.nextafter, np.spacing])
+def test_what_has_no_sensible_derivative_is_refused(fn: Any) -> None:
+    args = [np.ones(3)] * fn.nin
+    made, _ = program(fn, S(*args))
+    with pytest.raises(errors.MissingRule):
+        jvp(made, [0])
+
+
+def test_second_derivatives_of_running_products_at_zeros() -> None:
+    """The sum of the running products is a sum of monomials: its Hessian is known."""
+    x = np.array([1.5, 0.0, 2.0, 0.0, 3.0])
+    want = np.zeros((5, 5))
+    for k in range(5):
+        for i in range(k + 1):
+            for j in range(k + 1):
+                rest = [x[m] for m in range(k + 1) if m not in (i, j)]
+                want[i, j] += np.prod(rest) if i != j else 0.0
+    for fn in (np.cumprod, np.prod):
+        weights = [np.ones(np.shape(fn(x)))[()]]
+        made, _ = program(fn, S(x), weights)
+        backward, _ = reverse(made, [0], name="f_grad")
+        hessian = [run(jvp(backward, [0]), x, weights[0], row)[1] for row in np.eye(5)]
+        if fn is np.cumprod:
+            close(hessian, want, 1e-12)
+        else:
+            assert hessian[1][3] == hessian[3][1] == 1.5 * 2.0 * 3.0
 
 
 def test_scipy_is_not_imported_for_its_rules() -> None:
