@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from adcompile import errors
 from adcompile.ad import adjoints, calls, control, invoke  # noqa: F401  (they register their handlers)
 from adcompile.ad.activity import active_values
-from adcompile.ad.sweep import Frame, Sweep, gradient_of, sweep_ops
+from adcompile.ad.sweep import Frame, Path, Sweep, gradient_of, sweep_ops
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import Function, Value
-from adcompile.ir.types import Array, Scalar, describe
+from adcompile.ir.types import Array, Scalar, Tree, describe
 from adcompile.runtime import stop_gradient
 
 
@@ -39,6 +39,7 @@ def reverse(
     order = 1 + max((op.order for op in core.walk(fn.block)), default=0)
     sweep = Sweep(active_values(fn, sources, [loss]), {}, order)
     sweep.adopt(fn.block)
+    _name_leaves(fn, sweep)
     ops = list(fn.block.ops)
     frame = Frame(sweep, fn.block, Builder(fn.block, ret.loc, order))
     frame.add(loss, frame.builder.const(1.0))
@@ -51,6 +52,27 @@ def reverse(
     _forget_stops(fn)
     fn.name = name
     return fn, sweep
+
+
+def _name_leaves(fn: Function, sweep: Sweep) -> None:
+    """Tell apart the leaves of parameter trees that a loop over layers gave the same name."""
+    paths: dict[Value, tuple[Value, Path]] = {p: (p, ()) for p in fn.block.params}
+    taken: dict[str, int] = {}
+    for op in fn.block.ops:
+        if not isinstance(op, core.Unpack | core.Item) or op.operands[0] not in paths:
+            continue
+        tree, path = paths[op.operands[0]]
+        t = op.operands[0].type
+        keys = (op.key,) if isinstance(op, core.Item) else t.keys if isinstance(t, Tree) else ()
+        for key, child in zip(keys, op.results):
+            leaf = tree, (*path, key)
+            paths[child] = leaf
+            if child.name and leaf not in sweep.names:
+                taken[child.name] = taken.get(child.name, 0) + 1
+                count = "" if taken[child.name] == 1 else str(taken[child.name])
+                sweep.names[leaf] = child.name + count
+            if leaf in sweep.names:
+                sweep.names[child, ()] = sweep.names[leaf]
 
 
 def _forget_stops(fn: Function) -> None:

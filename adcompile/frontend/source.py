@@ -106,7 +106,8 @@ def _source_of(code: types.CodeType, file: str) -> Source:
     if not lines:
         raise SourceUnavailable(
             f"the source of {_called(name)} cannot be read: there is no file {file!r}",
-            hint="define the function in a file or a notebook cell, not at the prompt, in `python -c` or in `exec`",
+            hint="define the function in a file or a notebook cell, "
+            "not at the prompt, in `python -c` or in `exec`",
         )
     parsed = _parse(file, lines, code.co_flags & _FUTURE)
     if any(_same_code(c, code) for c in parsed.codes.get((name, code.co_firstlineno), ())):

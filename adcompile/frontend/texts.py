@@ -59,7 +59,7 @@ def _form(cx: Context, node: gast.JoinedStr) -> tuple[str, list[Operand]]:
         inner, more = ("", []) if part.format_spec is None else _form(cx, part.format_spec)
         field = "{" + conversion + (f":{inner}" if inner else "") + "}"
         if isinstance(x, Known) and not more:
-            form += _escaped(_format(cx, part, field, x.value))
+            form += _escaped(_format(cx, node, field, x.value))
             continue
         form += field
         parts += [x, *more]

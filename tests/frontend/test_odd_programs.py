@@ -241,7 +241,7 @@ REFUSED = {
     "array as a key": "return {x: 1}[x]",
     "unknown library function": "return np.fft.fft(x).sum()",
     "unknown indexer": "return np.c_[x, x].sum()",
-    "unknown iterator": "t = 0.0\n    for i, v in np.ndenumerate(x):\n        t = t + v\n    return t",
+    "unknown iterator": "for i, v in np.ndenumerate(x):\n        y = v\n    return y",
     "reduce": "return functools.reduce(operator.add, [x[0], x[1]])",
     "argument twice": "f = lambda a, b: a * b\n    return f(x.sum(), a=2)",
     "positional only": "def f(a, /): return a\n    return f(a=x.sum())",
