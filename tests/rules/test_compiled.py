@@ -160,6 +160,27 @@ def test_reverse(fn: Any, sample: Sample, dtype: Any) -> None:
 
 
 @pytest.mark.parametrize(("fn", "sample"), ALL, ids=IDS)
+def test_one_number_stands_for_an_array_of_it(fn: Any, sample: Sample) -> None:
+    """A pending cotangent gives what the full one gives."""
+    results = list(map(np.asarray, as_tuple(fn(*sample.args, **sample.kwargs))))
+    real = [part.dtype.kind == "f" for part in results]
+    numbers = [1.5 if is_real else None for is_real in real]
+    arrays = [np.full(y.shape, 1.5)[()] if is_real else None for y, is_real in zip(results, real)]
+    grads = []
+    for weights in (numbers, arrays):
+        made, keys = program(fn, sample, weights)
+        inputs = [*given(sample, keys), *[w for w in weights if w is not None]]
+        backward, _ = reverse(made, list(range(len(keys))), name="f_grad", as_tuple=True)
+        verify(backward)
+        grads.append(run(backward, *inputs))
+    for got, x in zip(grads[0], given(sample, keys), strict=True):
+        check_like(got, x)
+    for got, want in zip(*map(list, map(leaves, grads)), strict=True):
+        if want is not None:
+            close(got, want, 1e-12)
+
+
+@pytest.mark.parametrize(("fn", "sample"), ALL, ids=IDS)
 def test_second_order(fn: Any, sample: Sample) -> None:
     """Forward over reverse: the derivative of the gradient, against differences of the gradient."""
     weights = []
