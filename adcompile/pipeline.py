@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 CLEAN = (simplify, shapes, dce, sink, cse, dce)
 POLISH = (cse, simplify, fuse, hoist, dce, results)
 # For a callee that is split between its sweeps, which must not grow together.
-SPLIT = tuple(p for p in POLISH if p is not fuse)
+SPLIT = tuple(p for p in POLISH if p not in (fuse, results))
 
 
 class _CollectorPaused:

@@ -35,6 +35,12 @@ def unbroadcast(d: Any, shape: tuple[int, ...], other: tuple[int, ...] = ()) -> 
     return d if np.shape(d) == shape else np.broadcast_to(d, shape).copy()
 
 
-def zeros_like(items: list[Any]) -> list[Any]:
-    """A list of zeros with the shapes and dtypes of the arrays and numbers in `items`."""
+def zeros_like(items: list[Any], *keys: Any) -> list[Any]:
+    """A list of zeros with the shapes and dtypes of the arrays and numbers in `items`.
+
+    With `keys`, of what stands under them in each item: `item[key]`, or `item.key`.
+    """
+    for key in keys:
+        inside = [isinstance(x, dict) or not isinstance(key, str) for x in items]
+        items = [x[key] if ok else getattr(x, key) for x, ok in zip(items, inside)]
     return [np.zeros_like(x) if np.ndim(x) else 0.0 for x in items]

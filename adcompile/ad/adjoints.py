@@ -6,7 +6,7 @@ import numpy as np
 
 from adcompile import errors
 from adcompile.ad import cotangents as cot
-from adcompile.ad.sweep import Frame, Path, handles
+from adcompile.ad.sweep import Frame, Path, handles, leaf
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import Op, Value
@@ -22,22 +22,23 @@ def _stop(frame: Frame, op: Op) -> None:
 
 @handles(core.Index)
 def _index(frame: Frame, op: core.Index) -> None:
-    (x, *at), d = op.operands, frame.pop(op.result).get(())
-    if d is None or x not in frame.sweep.active:
+    x, *at = op.operands
+    ds = frame.pop(op.result)
+    if x not in frame.sweep.active:
         return
     if _only_new_axes(op.spec) and isinstance(x.type, Array):
-        frame.add(x, _in_shape_of(frame.builder, d, op.result, x))
+        frame.add(x, _in_shape_of(frame.builder, ds[()], op.result, x))
         return
     if isinstance(x.type, Seq) and op.spec != ("value",):
         raise errors.MissingRule(
             "a slice of a list that grows in a loop has no derivative yet", op.loc
         )
     b = frame.builder
-    base = frame.full(x)
     mode = "add.at" if _repeats(op) else "+"
-    frame.put(
-        x, (), frame.named(b.update(base, cot.cast(b, d, op.result.type), op.spec, at, mode), x)
-    )
+    for path, d in ds.items():
+        d = cot.cast(b, d, leaf(op.result, path))
+        new = b.update(frame.full(x, path), d, op.spec, at, mode)
+        frame.put(x, path, frame.named(new, x, path))
 
 
 def _only_new_axes(spec: core.Spec) -> bool:
@@ -108,20 +109,17 @@ def _make(frame: Frame, op: core.Make) -> None:
 
 @handles(core.NewSeq)
 def _new_seq(frame: Frame, op: core.NewSeq) -> None:
-    d = frame.pop(op.result).get(())
-    if d is not None:
+    for path, d in frame.pop(op.result).items():
         for k, item in enumerate(op.operands):
-            frame.add(item, frame.builder.index(d, ("value",), [k]))
+            frame.add(item, frame.builder.index(d, ("value",), [k]), path)
 
 
 @handles(core.Append)
 def _append(frame: Frame, op: core.Append) -> None:
-    if frame.get(op.result) is None:
-        return
-    d = frame.full(op.result)
-    frame.pop(op.result)
     seq, item = op.operands
-    rest, d_item = frame.builder.add(core.Pop, [d], [seq.type, item.type]).results
-    rest.name = frame.name(seq, ())
-    frame.put(seq, (), rest)
-    frame.add(item, d_item)
+    for path, d in frame.pop(op.result).items():
+        types = [leaf(seq, path), leaf(item, path)]
+        rest, d_item = frame.builder.add(core.Pop, [d], types).results
+        rest.name = frame.name(seq, path)
+        frame.put(seq, path, rest)
+        frame.add(item, d_item, path)

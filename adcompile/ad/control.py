@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 
 from adcompile import errors
-from adcompile.ad.sweep import Frame, handles, leaf, sweep_ops
+from adcompile.ad.sweep import Frame, handles, leaf, leaf_paths, sweep_ops
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import Block, Op, Value
@@ -67,18 +67,25 @@ def _loop(frame: Frame, op: core.For | core.While) -> None:
     It carries the adjoint of each active carried value, and an accumulator for each outside value
     that the body contributes to. Which iterations those are is settled in `saved.py`.
     """
-    slots = [k for k, r in enumerate(op.results) if r in frame.sweep.active]
-    inits = [frame.full(op.results[k]) for k in slots]
+    slots = [
+        (k, path)
+        for k, r in enumerate(op.results)
+        if r in frame.sweep.active
+        for path in leaf_paths(r.type)
+    ]
+    inits = [frame.full(op.results[k], path) for k, path in slots]
     for r in op.results:
         frame.pop(r)
     item = op.body.params[0] if isinstance(op, core.For) else None
     index = Value(item.type, item.name) if item else Value(INT)
-    d_slots = [Value(op.results[k].type, frame.name(op.results[k], ())) for k in slots]
+    d_slots = [
+        Value(leaf(op.results[k], path), frame.name(op.results[k], path)) for k, path in slots
+    ]
     inner = Frame(frame.sweep, op.body, frame.builder.into(Block()), parent=frame, loop=True)
-    for k, d in zip(slots, d_slots, strict=True):
-        inner.add(op.body.yields[k], d)
+    for (k, path), d in zip(slots, d_slots, strict=True):
+        inner.add(op.body.yields[k], d, path)
     sweep_ops(inner, op.body.ops[:-1])
-    outgoing = [inner.full(op.carried[k]) for k in slots]
+    outgoing = [inner.full(op.carried[k], path) for k, path in slots]
     if isinstance(op, core.For) and op.over == "seq":
         _item_of_seq(inner, op)
     accumulators = inner.accumulators
@@ -98,9 +105,9 @@ def _loop(frame: Frame, op: core.For | core.While) -> None:
     frame.sweep.links[new] = op
     for (v, path), r in zip(accumulators, new.results[len(slots) :], strict=True):
         frame.put(v, path, frame.named(r, v, path))
-    for k, r in zip(slots, new.results, strict=False):
-        r.name = d_slots[slots.index(k)].name
-        frame.add(op.inits[k], r)
+    for (k, path), d, r in zip(slots, d_slots, new.results, strict=False):
+        r.name = d.name
+        frame.add(op.inits[k], r, path)
 
 
 def _trips(frame: Frame, op: core.For | core.While) -> list[Value]:

@@ -82,7 +82,7 @@ def _own(block: Block) -> None:
 @handles(core.Invoke)
 def _invoke(frame: Frame, op: core.Invoke) -> None:
     """Call the forward half in place of the callee, and the backward half here."""
-    d = frame.full(op.results[0])
+    d = gradient_of(frame, op.results[0], ())
     frame.pop(op.results[0])
     wrt = tuple(k for k, x in enumerate(op.operands) if x in frame.sweep.active)
     pair = _pair(frame.sweep, op.callee, wrt)

@@ -20,13 +20,13 @@ from typing import Any
 
 import numpy as np
 
-from adcompile import errors
+from adcompile import errors, runtime
 from adcompile.ad import cotangents as cot
 from adcompile.ad.activity import carries_derivative
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import Block, Function, Op, Value
-from adcompile.ir.types import Array, Scalar, Tree, Type
+from adcompile.ir.types import Array, Scalar, Seq, Tree, Type
 
 Path = tuple[Hashable, ...]  # to a leaf of a tree value; () for the value itself
 
@@ -85,6 +85,10 @@ class Frame:
     def full(self, v: Value, path: Path = ()) -> Value:
         """The adjoint of a leaf of `v` in its full shape, zeros if need be."""
         b, d = self.builder, self.get(v, path)
+        if path and isinstance(v.type, Seq):
+            if d is None:
+                d = b.call_op(runtime.zeros_like, [v, *path], types=[leaf(v, path)]).result
+            return self.named(d, v, path)
         like = v if not path else project(b, v, path)
         d = cot.zeros(b, like) if d is None else cot.materialize(b, d, like)
         return self.named(d, v, path)
@@ -93,9 +97,12 @@ class Frame:
         """Add `d` to the adjoint of a leaf of `v`; a tree-typed `d` is added leaf by leaf."""
         if d is None or v not in self.sweep.active:
             return
-        if isinstance(leaf(v, path), Tree):
+        t = leaf(v, path)
+        if isinstance(t, Tree):
             self._add_tree(v, d, path)
             return
+        if isinstance(t, Seq) and isinstance(t.item, Tree):
+            raise errors.MissingRule("a list of tuples or dicts is no argument for a derivative")
         if not carries_derivative(leaf(v, path)):
             return
         d = cot.cast(self.builder, d, leaf(v, path))
@@ -130,12 +137,33 @@ class Frame:
 
 
 def leaf(v: Value, path: Path) -> Type:
-    """The type of a leaf of `v`."""
-    t = v.type
-    for key in path:
+    """The type of a leaf of `v`.
+
+    A list of trees has one adjoint for each leaf of its items: a list, too.
+    """
+    return _leaf_type(v.type, path)
+
+
+def _leaf_type(t: Type, path: Path) -> Type:
+    for k, key in enumerate(path):
+        if isinstance(t, Seq):
+            return Seq(_leaf_type(t.item, path[k:]))
         assert isinstance(t, Tree)
         t = t.child(key)
     return t
+
+
+def leaf_paths(t: Type) -> list[Path]:
+    """The paths to all leaves that may have an adjoint."""
+    if isinstance(t, Seq):
+        return leaf_paths(t.item)
+    if isinstance(t, Tree):
+        return [
+            (key, *path)
+            for key, item in zip(t.keys, t.items, strict=True)
+            for path in leaf_paths(item)
+        ]
+    return [()] if carries_derivative(t) else []
 
 
 def project(b: Builder, v: Value, path: Path) -> Value:

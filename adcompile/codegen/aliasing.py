@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from adcompile import runtime
 from adcompile.codegen.nodes import BINARY, COMPARE, UNARY
 from adcompile.ir import core
 from adcompile.ir.core import Op, Value
@@ -34,7 +35,18 @@ cholesky cond cross det eig eigh eigvals eigvalsh inv lstsq matmul matrix_norm m
 matrix_rank multi_dot norm outer pinv qr slogdet solve svd svdvals tensordot tensorinv tensorsolve
 trace vecdot vector_norm
 """
-_NEW_OTHER = (list, abs, pow, round, divmod, np.fft.fft, np.fft.ifft, np.fft.rfft, np.fft.irfft)
+_NEW_OTHER = (
+    list,
+    runtime.zeros_like,
+    abs,
+    pow,
+    round,
+    divmod,
+    np.fft.fft,
+    np.fft.ifft,
+    np.fft.rfft,
+    np.fft.irfft,
+)
 
 # Of these, results of rank 0 are NumPy scalars, which nothing can change; others may be arrays.
 _REDUCTIONS = """

@@ -113,7 +113,8 @@ class Statements:
                     self._emit(op, node, out)
             case core.Unpack():
                 value = self.terms(op.operands[0])
-                self._emit(op, nodes.assign(self.target(op.results), value), out)
+                names = [self._target(r) for r in op.results]  # `(a,) = t` unpacks a single one
+                self._emit(op, nodes.assign(nodes.tuple_(names, nodes.STORE), value), out)
             case core.Call() if self._is_augmented(op):
                 x, t = op.operands
                 if not self.names.same(x, op.result):

@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import gast
+
 from adcompile.errors import UnsupportedSyntax
-from adcompile.frontend.source import Source, gast, loc_of
+from adcompile.frontend.source import Source, loc_of
 
 __all__ = ["TABLE", "Row", "check", "docs_table"]
 

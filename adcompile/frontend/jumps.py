@@ -25,8 +25,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import gast
+
 from adcompile.errors import InternalError
-from adcompile.frontend.source import at, gast, loc_of
+from adcompile.frontend.source import at, loc_of
 
 __all__ = ["ends", "remove_jumps"]
 

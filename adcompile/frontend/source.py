@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import gast as _gast
+import gast
 import numpy as np
 
 from adcompile.errors import SourceUnavailable, UnsupportedSyntax
@@ -33,8 +33,6 @@ from adcompile.ir.core import Loc, Stmt
 __all__ = ["Source", "at", "get_source", "loc_of", "stmt_of", "to_gast"]
 
 Node = TypeVar("Node", bound=ast.AST)
-
-gast: Any = _gast  # its classes are made at run time, so that checkers know none of them
 
 
 @dataclass(eq=False, slots=True)

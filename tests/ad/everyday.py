@@ -353,3 +353,46 @@ CASES = {
     helper_in_loop: _arrays(4),
     nan_safe: _arrays(5),
 }
+
+
+def list_of_dicts(x):
+    out = []
+    for v in x:
+        out.append({"v": v, "items": v * 2})
+    t = 0.0
+    for o in out:
+        t = t + o["v"] * o["items"]
+    return t
+
+
+def list_of_tuples(x):
+    out = []
+    for v in x:
+        out.append((v, (v * v, x)))
+    t = 0.0
+    for a, (b, c) in out:
+        t = t + a * b + np.sum(c)
+    return t + out[-1][0] * out[0][1][0]
+
+
+def recursive_pair(x):
+    def r(v, n):
+        if n <= 0:
+            return v, v * v
+        a, b = r(v * 2, n - 1)
+        return a * b, a + b
+
+    p, q = r(x, 3)
+    return np.sum(p * q)
+
+
+def recursive_single(x):
+    def r(v, n):
+        if n <= 0:
+            return v.sum(axis=n - n)
+        return r(v * 2, n - 1)
+
+    return r(x, 2)
+
+
+CASES |= {f: _arrays(3) for f in (list_of_dicts, list_of_tuples, recursive_pair, recursive_single)}
