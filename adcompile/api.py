@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import functools
 import inspect
+import operator
 import types
 from collections.abc import Callable
 from pathlib import Path as FilePath
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from adcompile import notebook, shipping
 from adcompile import wrt as wrt_
@@ -28,7 +29,7 @@ from adcompile.errors import (
 )
 from adcompile.frontend.source import get_source, loc_of, unwrapped
 from adcompile.frontend.wanted import NeedStatic
-from adcompile.guards import MISSED, make_entry
+from adcompile.guards import MISSED, make_entry, with_fallback
 from adcompile.ir.core import Function, Loc
 from adcompile.ir.types import Type
 from adcompile.pipeline import compile_gradient
@@ -139,17 +140,20 @@ class Gradient:
         self.options = (wrt, has_aux, backend, with_value)
         self._specialisations = Specialisations(self._compile)
         self._check_call = self._make_entry({}, {}, None, [], [])
-        self._entry = self._check_call
+        self._direct = with_fallback(self._check_call, self._missed)
         self._last: Specialisation | None = None
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        result = self._entry(*args, **kwargs)
-        if result is MISSED:
-            try:
-                return self._dispatch(args, kwargs)
-            except AdcompileError as e:
-                raise shortened(e) from e.__cause__
-        return result
+    if TYPE_CHECKING:
+
+        def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
+    else:  # no Python frame stands between a call and the entry of the last specialisation
+        __call__ = property(operator.attrgetter("_direct"))
+
+    def _missed(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return self._dispatch(args, kwargs)
+        except AdcompileError as e:
+            raise shortened(e) from e.__cause__
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         return self if instance is None else types.MethodType(self, instance)
@@ -205,12 +209,16 @@ class Gradient:
         for spec in self._specialisations.found:
             result = spec.entry(*args, **kwargs)
             if result is not MISSED:
-                self._last, self._entry = spec, spec.entry
+                self._use(spec)
                 return result
         arguments = self._bind(args, kwargs)
         spec = self._specialise(arguments)
         result = spec.entry(*args, **kwargs)
         return self._call(spec, arguments) if result is MISSED else result
+
+    def _use(self, spec: Specialisation) -> None:
+        """Let calls go to `spec` first."""
+        self._last, self._direct = spec, with_fallback(spec.entry, self._missed)
 
     def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         bound = self.__signature__.bind(*args, **kwargs)
@@ -245,7 +253,7 @@ class Gradient:
 
     def _specialise(self, arguments: dict[str, Any]) -> Specialisation:
         spec = self._specialisations.get(arguments)
-        self._last, self._entry = spec, spec.entry
+        self._use(spec)
         return spec
 
     def _compile(

@@ -2,7 +2,7 @@
 
 It has the parameters of the user's function, so Python itself binds positions, keywords and
 defaults. It tests that the arguments have the types that the specialisation was made for, with the
-cheapest tests there are, and calls the generated function; or it returns MISSED:
+cheapest tests there are, and calls the generated function; or it returns MISSED, or calls a fallback:
 
     def enter(params, x):
         if (params.__class__ is tuple
@@ -17,7 +17,7 @@ cheapest tests there are, and calls the generated function; or it returns MISSED
             except Exception as error:
                 explain(error)
                 raise
-        return MISSED
+        return miss(params, x)
 
 Globals that the program reads are tested in the same way, and handed to the generated function.
 """
@@ -37,7 +37,7 @@ from adcompile.ir.core import GlobalRef, Param
 from adcompile.ir.types import Array, Opaque, Scalar, Seq, Static, Tree, Type
 from adcompile.signature import LONGEST, child
 
-__all__ = ["MISSED", "make_entry"]
+__all__ = ["MISSED", "make_entry", "with_fallback"]
 
 
 class _Missed:
@@ -71,7 +71,7 @@ def make_entry(
     params: list[Param],
     globals: list[Global],
     rest: Callable[[], dict[str, Any]] | None = None,
-) -> Callable[..., Any]:
+) -> types.FunctionType:
     """An entry for arguments like `arguments`; without `call` it only checks how it is called.
 
     `call` also gets the keyword arguments that `rest()` returns.
@@ -98,9 +98,22 @@ def make_entry(
             f"            {writer.bind(explain)}({writer.prefix}e)",
             "            raise",
         ]
-    lines.append(f"    return {writer.bind(MISSED)}")
+    own = [Param(p.name, p.kind.name) for p in signature.parameters.values()]
+    lines.append(f"    return {writer.bind(_miss)}({_passed(own)})")
     exec(compile("\n".join(lines), "<adcompile entry>", "exec"), writer.namespace)
     return writer.namespace["entry"]
+
+
+def _miss(*args: Any, **kwargs: Any) -> Any:
+    return MISSED
+
+
+def with_fallback(entry: types.FunctionType, fallback: Callable[..., Any]) -> types.FunctionType:
+    """The same entry, which calls `fallback` with its arguments instead of returning MISSED."""
+    space = {k: fallback if v is _miss else v for k, v in entry.__globals__.items()}
+    other = types.FunctionType(entry.__code__, space, entry.__name__, entry.__defaults__)
+    other.__kwdefaults__ = entry.__kwdefaults__
+    return other
 
 
 def _free_prefix(names: Iterable[str]) -> str:

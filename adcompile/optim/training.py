@@ -62,7 +62,7 @@ class TrainStep(Gradient):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         optimizer = self.optimizer
         optimizer.check_identity()
-        value = super().__call__(optimizer.params, *args, **kwargs)
+        value = self._direct(optimizer.params, *args, **kwargs)
         optimizer.steps += 1
         return value
 
