@@ -112,7 +112,7 @@ def with_fallback(entry: types.FunctionType, fallback: Callable[..., Any]) -> ty
     """The same entry, which calls `fallback` with its arguments instead of returning MISSED."""
     space = {k: fallback if v is _miss else v for k, v in entry.__globals__.items()}
     other = types.FunctionType(entry.__code__, space, entry.__name__, entry.__defaults__)
-    other.__kwdefaults__ = entry.__kwdefaults__
+    other.__kwdefaults__, other.__qualname__ = entry.__kwdefaults__, entry.__qualname__
     return other
 
 

@@ -63,7 +63,7 @@ class _Round:
     def __init__(self, fn: Function, near: set[Op] | None = None):
         self.fn = fn
         self.near = near
-        self.touched: set[Value] = set()  # made anew, or with fewer uses
+        self.touched: set[Value] = set()  # down to one use, by an op that may be behind us
         self.uses = core.use_counts(fn.block)
         self.rename = Renaming()
         self.dead: set[Op] = set()  # ops that nobody reads any more
@@ -124,8 +124,6 @@ class _Round:
         self.made.update(new)
         for made in new:
             self.count(made.operands, 1)
-            self.touched.update(made.results)
-        self.touched.update(values)
         for r, v in zip(op.results, values, strict=True):
             fresh = isinstance(v.owner, Op) and v.owner.order > 0
             if v.name is None and fresh and not isinstance(v.owner, core.Const):
@@ -152,7 +150,7 @@ class _Round:
             self.dead.add(op)
             operands = list(map(self.rename, op.operands))
             self.count(operands, -1)
-            self.touched.update(operands)
+            self.touched.update(v for v in operands if self.uses.get(v) == 1)
             for v in dict.fromkeys(operands):
                 owner = v.owner
                 if not isinstance(owner, Op) or any(self.uses.get(r) for r in owner.results):
