@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # Each pass is `run(fn) -> None`. The first row works on a backward sweep that still reads primal
 # values wherever they are; `settle` decides which of them are saved; the second row tidies up.
-CLEAN = (simplify, shapes, dce, sink, cse, dce)
+CLEAN = (simplify, shapes, sink, cse, dce)
 POLISH = (cse, simplify, fuse, hoist, dce, results)
 # For a callee that is split between its sweeps, which must not grow together.
 SPLIT = tuple(p for p in POLISH if p not in (fuse, results))
