@@ -1,0 +1,1 @@
+"""Automatic differentiation: SSA in, SSA out."""

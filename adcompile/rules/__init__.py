@@ -1,0 +1,1 @@
+"""How each function differentiates: one file a family, one registry for all."""
