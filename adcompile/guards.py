@@ -2,7 +2,8 @@
 
 It has the parameters of the user's function, so Python itself binds positions, keywords and
 defaults. It tests that the arguments have the types that the specialisation was made for, with the
-cheapest tests there are, and calls the generated function; or it returns MISSED, or calls a fallback:
+cheapest tests there are, and calls the generated function; or it returns MISSED, or calls a
+fallback:
 
     def enter(params, x):
         if (params.__class__ is tuple
