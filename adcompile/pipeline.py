@@ -116,9 +116,10 @@ def compile_step(
 
 def finish(fn: Function, sweep: Sweep) -> None:
     """Make good code of what reverse mode built, in `fn` and in the callees it has split."""
+    known = checks.sources(fn)
     demands = [d for d in checks.collect(fn) if d.op.order < sweep.order]
     _clean_up(fn, sweep, POLISH)
-    checks.restore(fn, demands)
+    checks.restore(fn, demands, known)
     for pair in sweep.pairs.values():
         _clean_up(pair.joint, pair.sweep, SPLIT)
         pair.split()

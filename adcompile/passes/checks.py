@@ -26,9 +26,9 @@ _ERROR = Opaque(ValueError)
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """An axis of an array among the parameters."""
+    """An axis of an array among the parameters and globals."""
 
-    param: Value
+    source: Value
     path: Path
     axis: int
 
@@ -53,15 +53,23 @@ def collect(fn: Function) -> list[Demand]:
     ]
 
 
-def restore(fn: Function, demands: list[Demand]) -> None:
-    """Check at the start of `fn` what nothing in it demands any more."""
+def sources(fn: Function) -> list[Value]:
+    """Where sizes can be read: the parameters and the globals."""
+    read = [op.result for op in fn.block.ops if isinstance(op, core.Global)]
+    return [*fn.block.params, *read]
+
+
+def restore(fn: Function, demands: list[Demand], known: list[Value]) -> None:
+    """Check at the start of `fn` what nothing in it demands any more.
+
+    `known` are the `sources` of the program as it was written.
+    """
     left = {frozenset((d.a, d.b)) for d in collect(fn)}
-    places = {size: place for p in fn.block.params for size, place in _places(p, p.type, ())}
+    places = {size: place for v in known for size, place in _places(v, v.type, ())}
     b = Builder(Block())
     for d in demands:
         sizes = frozenset((d.a, d.b))
-        known = all(isinstance(s, int) or s in places for s in sizes)
-        if sizes in left or not known:
+        if sizes in left or not all(isinstance(s, int) or s in places for s in sizes):
             continue
         left.add(sizes)
         _check(b.at(d.op.loc), d, places)
@@ -87,7 +95,7 @@ def _is_elementwise(op: core.Call) -> bool:
 
 
 def _places(v: Value, t: Type, path: Path) -> Iterator[tuple[Dim, Place]]:
-    """The symbolic sizes of the arrays in a parameter."""
+    """The symbolic sizes of the arrays in a parameter or global."""
     if isinstance(t, Tree):
         for key, item in zip(t.keys, t.items, strict=True):
             yield from _places(v, item, (*path, key))
@@ -102,7 +110,9 @@ def _check(b: Builder, d: Demand, places: dict[Dim, Place]) -> None:
         if isinstance(s, int):
             return b.const(s)
         place = places[s]
-        x = place.param
+        x = place.source
+        if isinstance(x.owner, core.Global):
+            x = b.add(core.Global, (), [x.type], source=x.owner.source).result
         for key in place.path:
             x = b.item(x, key)
         return b.size(x, place.axis)

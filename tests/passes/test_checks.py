@@ -19,6 +19,13 @@ def tree(p, x):
     return np.sum(p["W"] * x)
 
 
+WEIGHTS = np.array([1.0, 2.0, 3.0])
+
+
+def weighted(x):
+    return np.sum(WEIGHTS * x)
+
+
 def branch(x, y, flag):
     if flag:
         return np.sum(x * y)
@@ -31,6 +38,7 @@ def branch(x, y, flag):
         (product, (np.ones(3), np.ones(4))),
         (matmul, (np.ones((2, 3)), np.ones((4, 2)))),
         (tree, ({"W": np.ones((3, 2))}, np.ones(3))),
+        (weighted, (np.ones(4),)),
     ],
 )
 def test_sizes_that_do_not_fit(f, args):
@@ -49,3 +57,10 @@ def test_what_fails_anyway_is_not_checked_twice():
 
     g = grad(f)
     assert "raise" not in g.lower(np.ones((3, 2)), np.ones((4, 3))).source
+
+
+def test_a_global_is_the_one_of_the_call(monkeypatch):
+    g = grad(weighted)
+    np.testing.assert_array_equal(g(np.ones(3)), WEIGHTS)
+    monkeypatch.setitem(globals(), "WEIGHTS", np.ones(4))
+    np.testing.assert_array_equal(g(np.zeros(4)), np.ones(4))
