@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import operator
-import time
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ from adcompile.codegen.python import generate
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import Block, Function, Loc, Param, Stmt, Value
 from adcompile.ir.types import BOOL, FLOAT, Array, Dim
+from tests.counted import calls
 
 
 def at(block: Block, line: int, order: int = 0) -> Builder:
@@ -104,19 +104,9 @@ def elifs(n: int, expression: bool) -> Function:
 
 
 @pytest.mark.parametrize("program", [statements, updates], ids=lambda f: f.__name__)
-def test_time_is_linear(program):
-    def seconds(n: int) -> float:
-        fn = program(n)
-        best = float("inf")
-        for _ in range(3):
-            start = time.perf_counter()
-            generate(fn)
-            best = min(best, time.perf_counter() - start)
-        return best
-
-    small, large = seconds(1000), seconds(4000)
-    assert large < 2.0 * 4, f"{large} s for 4,000 statements"
-    assert large < 4 * 2.5 * small, f"{small} s for 1,000 and {large} s for 4,000 statements"
+def test_work_is_linear(program):
+    small, large = program(1000), program(4000)
+    assert calls(lambda: generate(large)) < 4.4 * calls(lambda: generate(small))
 
 
 def test_long_chains_need_no_recursion():

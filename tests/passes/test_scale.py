@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import operator
-import sys
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -18,6 +16,7 @@ from adcompile.ir.printer import to_text
 from adcompile.ir.types import FLOAT
 from adcompile.ir.verifier import verify
 from adcompile.passes import cse, dce, fuse, hoist, shapes, simplify, sink
+from tests.counted import calls
 from tests.passes.programs import ADD, ARGS, MUL, VECTOR, arm, assert_same, for_, if_, make
 
 STAGES = [clone_function, verify, to_text]
@@ -87,22 +86,6 @@ def many_loops(n: int) -> Function:
 
 
 PROGRAMS = [straight, long_sum, chain_of_elifs, many_ifs, many_loops]
-
-
-def calls(work: Callable[[], Any]) -> int:
-    """How many calls of functions, Python's or C's, `work` makes."""
-    count = 0
-
-    def on_event(frame: Any, event: str, arg: Any) -> None:
-        nonlocal count
-        count += event in ("call", "c_call")
-
-    sys.setprofile(on_event)
-    try:
-        work()
-    finally:
-        sys.setprofile(None)
-    return count
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda f: f.__name__)
