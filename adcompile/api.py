@@ -28,12 +28,13 @@ from adcompile.errors import (
     shortened,
 )
 from adcompile.frontend.source import get_source, loc_of, unwrapped
-from adcompile.frontend.wanted import NeedStatic
+from adcompile.frontend.wanted import ALIASES, LAYOUTS, NeedLayout, NeedStatic
 from adcompile.guards import MISSED, make_entry, with_fallback
 from adcompile.ir.core import Function, Loc
 from adcompile.ir.types import Type
+from adcompile.overlap import aliases
 from adcompile.pipeline import compile_gradient
-from adcompile.signature import Path
+from adcompile.signature import Path, look_up
 from adcompile.specialisation import Specialisation, Specialisations, globals_of
 from adcompile.wrt import Wrt
 
@@ -139,7 +140,7 @@ class Gradient:
         self._wrt = wrt_.names(wrt, self.__signature__, getattr(f, "__name__", "the function"))
         self.options = (wrt, has_aux, backend, with_value)
         self._specialisations = Specialisations(self._compile)
-        self._check_call = self._make_entry({}, {}, None, [], [])
+        self._check_call = self._make_entry({}, {}, None, None, [])
         self._direct = with_fallback(self._check_call, self._missed)
         self._last: Specialisation | None = None
 
@@ -264,14 +265,33 @@ class Gradient:
         try:
             generated, program = self._generate(*_as_passed(self.__signature__, found))
             function = load(generated, program.name)
-        except (AdcompileError, NeedStatic):
+        except (AdcompileError, NeedStatic, NeedLayout):
             raise
         except Exception as e:
             what = f"compiling {self.__qualname__} failed: {type(e).__name__}: {e}"
             raise InternalError(what, self._loc()) from e
         globals = globals_of(generated, outer)
-        entry = self._make_entry(found, arguments, function, program.params, globals)
+        entry = self._make_entry(found, arguments, function, program, globals)
         return Specialisation(program.name, generated, function, program, entry, globals)
+
+    def _lies_in_memory(self, writes: tuple[Path, ...]) -> Callable[..., bool] | None:
+        """For a program that writes into arguments: whether they lie as it was compiled for.
+
+        That is: which of them share memory, and which are contiguous.
+        """
+        same, layouts = ALIASES.get(), dict(LAYOUTS.get() or {})
+        if not writes and not layouts:
+            return None
+
+        def test(*args: Any, **kwargs: Any) -> bool:
+            arguments = self._bind(args, kwargs)
+            laid_out = all(
+                look_up(arguments, path).flags.c_contiguous is known
+                for path, known in layouts.items()
+            )
+            return laid_out and aliases(arguments, writes) == same
+
+        return test
 
     def _generate(
         self, positional: list[Type], named: dict[str, Type]
@@ -288,9 +308,15 @@ class Gradient:
             has_aux=has_aux,
         )
 
-    def _make_entry(self, found: Any, arguments: Any, call: Any, params: Any, globals: Any) -> Any:
+    def _make_entry(
+        self, found: Any, arguments: Any, call: Any, program: Function | None, globals: Any
+    ) -> Any:
+        params = [] if program is None else program.params
         own = [p for p in params if p.name in self.__signature__.parameters]
-        entry = make_entry(self.__signature__, found, arguments, call, own, globals, self._rest)
+        also = None if program is None else self._lies_in_memory(program.writes)
+        entry = make_entry(
+            self.__signature__, found, arguments, call, own, globals, self._rest, also
+        )
         entry.__name__ = getattr(self, "__name__", "entry")
         entry.__qualname__ = getattr(self, "__qualname__", "entry")
         return entry

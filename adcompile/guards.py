@@ -33,6 +33,7 @@ from typing import Any
 
 import numpy as np
 
+from adcompile.classes import is_object_class, slots_of
 from adcompile.codegen.load import explain
 from adcompile.ir.core import GlobalRef, Param
 from adcompile.ir.types import Array, Opaque, Scalar, Seq, Static, Tree, Type
@@ -72,10 +73,11 @@ def make_entry(
     params: list[Param],
     globals: list[Global],
     rest: Callable[[], dict[str, Any]] | None = None,
+    also: Callable[..., bool] | None = None,
 ) -> types.FunctionType:
     """An entry for arguments like `arguments`; without `call` it only checks how it is called.
 
-    `call` also gets the keyword arguments that `rest()` returns.
+    `call` also gets the keyword arguments that `rest()` returns. `also` is a further test.
     """
     writer = _Writer(_free_prefix(signature.parameters))
     head = f"def entry({writer.parameters(signature)}):"
@@ -89,6 +91,8 @@ def make_entry(
             tests += writer.tests(value, g.type, g.ref.read())
             if g.name is not None:
                 stores.append(f"        {writer.bind(call.__globals__)}[{g.name!r}] = {value}")
+        if also is not None:
+            tests.append(f"{writer.bind(also)}({_passed(_parameters(signature))})")
         passed = _passed(params) + (f", **{writer.bind(rest)}()" if rest else "")
         lines += [
             "    if (" + ("\n        and ".join(tests) or "True") + "):",
@@ -99,10 +103,13 @@ def make_entry(
             f"            {writer.bind(explain)}({writer.prefix}e)",
             "            raise",
         ]
-    own = [Param(p.name, p.kind.name) for p in signature.parameters.values()]
-    lines.append(f"    return {writer.bind(_miss)}({_passed(own)})")
+    lines.append(f"    return {writer.bind(_miss)}({_passed(_parameters(signature))})")
     exec(compile("\n".join(lines), "<adcompile entry>", "exec"), writer.namespace)
     return writer.namespace["entry"]
+
+
+def _parameters(signature: inspect.Signature) -> list[Param]:
+    return [Param(p.name, p.kind.name) for p in signature.parameters.values()]
 
 
 def _miss(*args: Any, **kwargs: Any) -> Any:
@@ -187,6 +194,8 @@ class _Writer:
                         tests.append(f"tuple({place}) == {self.bind(keys)}")
                     elif node is tuple or node is list:
                         tests.append(f"len({place}) == {len(keys)}")
+                    elif is_object_class(node):
+                        tests += self._has_attributes(place, node, sample)
                     steps = [(self._step(place, node, k), u, k) for k, u in zip(keys, t.items)]
                     stack += [(at, u, child(sample, k)) for at, u, k in reversed(steps)]
                 case Seq(Scalar()):
@@ -206,6 +215,16 @@ class _Writer:
         if node is dict:
             return f"{place}[{key!r}]" if isinstance(key, str) else f"{place}[{self.bind(key)}]"
         return f"{place}.{key}"
+
+    def _has_attributes(self, place: str, cls: type, sample: Any) -> list[str]:
+        """Tests of whether an object has the attributes that `sample` has, in the same order."""
+        tests = [
+            f"{'' if hasattr(sample, name) else 'not '}{self.bind(hasattr)}({place}, {name!r})"
+            for name in slots_of(cls)
+        ]
+        if hasattr(sample, "__dict__"):
+            tests.append(f"tuple({place}.__dict__) == {self.bind(tuple(vars(sample)))}")
+        return tests
 
     def _is_array(
         self, first: str, place: str, dtype: np.dtype, shape: tuple[Any, ...]

@@ -18,7 +18,20 @@ from adcompile.frontend.fixed import keep_fixed_parameters
 from adcompile.frontend.lower import lower_function
 from adcompile.ir.core import Function
 from adcompile.ir.types import Type
-from adcompile.passes import checks, cse, dce, fuse, hoist, results, shapes, simplify, sink
+from adcompile.passes import (
+    checks,
+    cse,
+    dce,
+    delay,
+    fits,
+    fuse,
+    hoist,
+    latest,
+    results,
+    shapes,
+    simplify,
+    sink,
+)
 
 if TYPE_CHECKING:
     from adcompile.optim.base import Optimizer
@@ -26,7 +39,7 @@ if TYPE_CHECKING:
 # Each pass is `run(fn) -> None`. The first row works on a backward sweep that still reads primal
 # values wherever they are; `settle` decides which of them are saved; the second row tidies up.
 CLEAN = (simplify, shapes, sink, cse, dce)
-POLISH = (cse, simplify, fuse, hoist, dce, results)
+POLISH = (cse, simplify, fuse, hoist, dce, latest, delay, results)
 # For a callee that is split between its sweeps, which must not grow together.
 SPLIT = tuple(p for p in POLISH if p not in (fuse, results))
 
@@ -78,6 +91,7 @@ def compile_gradient(
     with _collector_paused:
         primal = lower_function(fn, types, kwarg_types or {})
         keep_fixed_parameters(primal, fn, types, kwarg_types or {})
+        fits.run(primal)
         name = primal.name.strip("<>") + ("_value_and_grad" if with_value else "_grad")
         gradient, sweep = reverse(
             primal,
@@ -88,6 +102,7 @@ def compile_gradient(
             has_aux=has_aux,
         )
         finish(gradient, sweep)
+        gradient.writes = primal.writes
         return generate(gradient), gradient
 
 
@@ -107,17 +122,19 @@ def compile_step(
     with _collector_paused:
         primal = lower_function(loss, types, kwarg_types)
         keep_fixed_parameters(primal, loss, types, kwarg_types)
+        fits.run(primal)
         name = primal.name.strip("<>") + "_step"
         step, sweep = reverse(primal, [0], name=name, with_value=True, has_aux=has_aux)
         names = append_update(step, optimizer)
         finish(step, sweep)
+        step.writes = primal.writes
         return generate(step), step, names
 
 
 def finish(fn: Function, sweep: Sweep) -> None:
     """Make good code of what reverse mode built, in `fn` and in the callees it has split."""
     known = checks.sources(fn)
-    demands = [d for d in checks.collect(fn) if d.op.order < sweep.order]
+    demands = checks.collect(fn, sweep.order)
     _clean_up(fn, sweep, POLISH)
     checks.restore(fn, demands, known)
     for pair in sweep.pairs.values():
@@ -131,6 +148,7 @@ def _clean_up(fn: Function, sweep: Sweep, polish: Sequence[ModuleType]) -> None:
     settle(fn, sweep.links)
     for p in polish:
         p.run(fn)
+    fn.settled = None  # it has served
 
 
 def _positions(fn: Function, names: Sequence[str]) -> list[int]:

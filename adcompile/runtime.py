@@ -12,6 +12,14 @@ def stop_gradient(x: Any) -> Any:
     return x
 
 
+def instance(cls: Any, /, **attributes: Any) -> Any:
+    """An object of `cls` with these attributes, made without `__init__`."""
+    made = object.__new__(cls)
+    for name, value in attributes.items():
+        object.__setattr__(made, name, value)
+    return made
+
+
 def unbroadcast(d: Any, shape: tuple[int, ...], other: tuple[int, ...] = ()) -> Any:
     """Sum `d` over the axes that broadcasting stretched, down to `shape`.
 
@@ -44,3 +52,15 @@ def zeros_like(items: list[Any], *keys: Any) -> list[Any]:
         inside = [isinstance(x, dict) or not isinstance(key, str) for x in items]
         items = [x[key] if ok else getattr(x, key) for x, ok in zip(items, inside)]
     return [np.zeros_like(x) if np.ndim(x) else 0.0 for x in items]
+
+
+def last_writes(shape: tuple[int, ...], index: Any) -> Any:
+    """Which entries of `v` are still there after `x[index] = v` of an array with this shape.
+
+    Where an index names an element twice, the last of them is kept.
+    """
+    writer = np.empty(shape, np.intp)  # of each element that is written
+    entries = writer[index]
+    entries = np.arange(entries.size).reshape(entries.shape)
+    writer[index] = entries
+    return writer[index] == entries

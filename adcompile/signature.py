@@ -11,7 +11,7 @@ up is the *key*, which is made together with them.
 
 from __future__ import annotations
 
-import dataclasses
+import enum
 import functools
 import json
 import types
@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from adcompile import classes
 from adcompile.errors import TypeMismatch
 from adcompile.ir.types import Array, Dim, Opaque, Scalar, Seq, Static, Tree, Type, scalar_kind
 
@@ -44,11 +45,15 @@ _BY_VALUE = (
     types.MethodType,
     types.ModuleType,
     functools.partial,
+    enum.Enum,
 )
 
 
-def classify(value: Any, path: Path) -> tuple[Type, Hashable]:
-    """The type of an argument and its key. `path` is for messages (raises TypeMismatch)."""
+def classify(value: Any, path: Path, around: tuple[Any, ...] = ()) -> tuple[Type, Hashable]:
+    """The type of an argument and its key (raises TypeMismatch).
+
+    `path` is for messages, and `around` holds the containers that `value` is in.
+    """
     cls = value.__class__
     if cls is np.ndarray:
         _check_dtype(value.dtype, path)
@@ -63,9 +68,9 @@ def classify(value: Any, path: Path) -> tuple[Type, Hashable]:
         return Array(value.dtype, ()), cls
     if isinstance(value, _BY_VALUE):
         return Static(value), _static_key(value)
-    keys = tree_keys(value)
+    keys = classes.keys_of(value)
     if keys is not None:
-        return _container(value, keys, path)
+        return _container(value, keys, path, around)
     if isinstance(value, np.ndarray) or hasattr(cls, "__array__"):
         masked = isinstance(value, np.ma.MaskedArray)
         raise TypeMismatch(
@@ -76,6 +81,11 @@ def classify(value: Any, path: Path) -> tuple[Type, Hashable]:
     if _is_callable_object(value):
         return Static(value), ("static", cls, id(value))
     return Opaque(cls), cls
+
+
+def is_known(value: Any) -> bool:
+    """Whether a program is compiled for this very object: a function, a string, None."""
+    return isinstance(value, _BY_VALUE) or _is_callable_object(value)
 
 
 def _is_callable_object(value: Any) -> bool:
@@ -102,32 +112,29 @@ def _static_key(value: Any) -> Hashable:
     return ("static", type(value), value)
 
 
-def tree_keys(value: Any) -> tuple[Hashable, ...] | None:
-    """The keys of a tuple, list, dict, named tuple or dataclass; None for all else."""
+def _container(
+    value: Any, keys: tuple[Any, ...], path: Path, around: tuple[Any, ...]
+) -> tuple[Type, Hashable]:
     cls = value.__class__
-    if cls is tuple or cls is list:
-        return tuple(range(len(value)))
-    if cls is dict:
-        return tuple(value)
-    if isinstance(value, tuple):
-        return getattr(cls, "_fields", None)
-    if dataclasses.is_dataclass(cls):
-        return _field_names(cls)
-    return None
-
-
-@functools.lru_cache(maxsize=1024)
-def _field_names(cls: Any) -> tuple[str, ...]:
-    return tuple(f.name for f in dataclasses.fields(cls))
-
-
-def _container(value: Any, keys: tuple[Hashable, ...], path: Path) -> tuple[Type, Hashable]:
-    cls = value.__class__
+    if any(value is outer for outer in around):
+        at = next(k for k, outer in enumerate(around) if outer is value)
+        root = {path[0]: around[0]}
+        raise TypeMismatch(
+            f"`{path_text(path, root)}` is `{path_text(path[: at + 1], root)}` again: "
+            "what is passed must not contain itself",
+            hint="leave out attributes that refer back (a parent, an owner)",
+        )
     if cls is list and len(value) > LONGEST:
         kind = scalar_kind(value[0])
         if kind is not None and all(v.__class__ is value[0].__class__ for v in value):
             return Seq(Scalar(kind)), (Seq, value[0].__class__)
-    parts = [classify(child(value, key), (*path, key)) for key in keys]
+    if cls is not dict and not all(isinstance(k, int) or k.isidentifier() for k in keys):
+        raise TypeMismatch(
+            f"`{path_text(path)}` has an attribute whose name is no identifier",
+            hint="hold it in a dict",
+        )
+    around = (*around, value)
+    parts = [classify(child(value, key), (*path, key), around) for key in keys]
     items = tuple([t for t, _ in parts])
     return Tree(cls, keys, items), (cls, keys, tuple([k for _, k in parts]))
 

@@ -14,12 +14,13 @@ from typing import Any
 
 from adcompile.codegen.python import Generated
 from adcompile.errors import SignatureError
-from adcompile.frontend.wanted import FIXED, NeedStatic
+from adcompile.frontend.wanted import ALIASES, FIXED, LAYOUTS, NeedLayout, NeedStatic
 from adcompile.guards import MISSED, Global
 from adcompile.ir.core import Function, GlobalRef
 from adcompile.ir.printer import to_text
 from adcompile.ir.types import Static, Type
-from adcompile.signature import Path, child, classify, fix_values, replaced
+from adcompile.overlap import Aliases, aliases
+from adcompile.signature import Path, child, classify, fix_values, look_up, replaced
 
 __all__ = ["Specialisation", "Specialisations", "globals_of"]
 
@@ -37,6 +38,7 @@ class Specialisation:
     program: Function
     entry: Callable[..., Any]  # returns MISSED for arguments of another signature
     globals: list[Global]  # that it reads, or whose values it was compiled for
+    aliases: Aliases = ()  # leaves of the arguments that are the same array, one of them written
 
     @property
     def source(self) -> str:
@@ -68,6 +70,7 @@ class Specialisations:
         self._compile = compile
         self._by_key: dict[Hashable, list[Specialisation]] = {}
         self._fixed: dict[Hashable, list[Path]] = {}  # leaves whose values decide types
+        self._laid_out: dict[Hashable, list[Path]] = {}  # whose layout decides
         self._lock = threading.RLock()
 
     def get(self, arguments: dict[str, Any]) -> Specialisation:
@@ -80,17 +83,28 @@ class Specialisations:
         base = tuple(keys)
         with self._lock:
             paths = self._fixed.setdefault(base, [])
+            same: Aliases = ()
+            laid_out = self._laid_out.setdefault(base, [])
             while True:
                 own = [p for p in paths if isinstance(p[0], str)]
                 outer = [p for p in paths if isinstance(p[0], GlobalRef)]
                 fixed, values = fix_values(found, arguments, own)
-                known = self._by_key.setdefault((base, values), [])
+                layouts = {p: bool(look_up(arguments, p).flags.c_contiguous) for p in laid_out}
+                key = (base, values, same, tuple(layouts.items()))
+                known = self._by_key.setdefault(key, [])
                 spec = next((s for s in known if s.fits_globals()), None)
                 if spec is not None:
-                    return spec
+                    shared = aliases(arguments, spec.program.writes)
+                    if shared == same:
+                        return spec
+                    same = shared
+                    continue
                 token = FIXED.set(frozenset(outer))
+                passed_twice, contiguous = ALIASES.set(same), LAYOUTS.set(layouts)
                 try:
                     spec = self._compile(fixed, arguments, outer)
+                except NeedLayout as need:
+                    laid_out.append(need.path)
                 except NeedStatic as need:
                     path = need.path
                     if isinstance(path[0], int):
@@ -99,11 +113,13 @@ class Specialisations:
                         raise
                     paths.append(path)
                 else:
+                    spec.aliases = same
                     known.append(spec)
                     self.found.append(spec)
-                    return spec
                 finally:
                     FIXED.reset(token)
+                    ALIASES.reset(passed_twice)
+                    LAYOUTS.reset(contiguous)
 
 
 # --- globals ------------------------------------------------------------------------------------

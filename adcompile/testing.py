@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 
 from adcompile import trees
-from adcompile.signature import Path, child, path_text, tree_keys
+from adcompile.classes import keys_of
+from adcompile.signature import Path, child, path_text
+from adcompile.wrt import is_float_array
 
 __all__ = ["check_grads"]
 
@@ -129,11 +131,17 @@ def _evaluation(primal: Callable[..., Any], bound: Any, has_aux: bool) -> Callab
 
     def value(path: Path, replacement: Any) -> float:
         changed = {**wide, path[0]: _replaced(wide[path[0]], path[1:], replacement)}
+        # The program may write into its arguments: each call gets its own.
+        changed = {name: trees.map_leaves(_copied, v) for name, v in changed.items()}
         call = inspect.BoundArguments(bound.signature, changed)  # type: ignore[arg-type]
         out = primal(*call.args, **call.kwargs)
         return float(out[0] if has_aux else out)
 
     return value
+
+
+def _copied(leaf: Any) -> Any:
+    return leaf.copy() if isinstance(leaf, np.ndarray) else leaf
 
 
 def _widened(leaf: Any) -> Any:
@@ -152,24 +160,31 @@ def _replaced(tree: Any, keys: Path, new: Any) -> Any:
 
 
 def _leaf_paths(tree: Any, path: Path) -> list[Path]:
-    keys = None if tree is None else tree_keys(tree)
+    keys = None if tree is None else keys_of(tree)
     if keys is None:
         return [] if tree is None else [path]
     return [p for key in keys for p in _leaf_paths(child(tree, key), (*path, key))]
 
 
-def _pairs(value: Any, grad: Any, path: Path) -> list[tuple[Path, Any, Any]]:
-    """The leaves of an argument with those of its gradient, which must be built alike."""
-    keys = None if value is None else tree_keys(value)
+def _pairs(value: Any, grad: Any, path: Path, inside: bool = False) -> list[tuple[Path, Any, Any]]:
+    """The leaves of an argument with those of its gradient, which must be built alike.
+
+    `inside` an object, what is no floating point number has the gradient None.
+    """
+    keys = None if value is None else keys_of(value)
     if keys is None:
-        return [] if value is None else [(path, value, grad)]
-    if type(value) is not type(grad) or tree_keys(grad) != keys:
+        constant = inside and not (isinstance(value, float | np.floating) or is_float_array(value))
+        return [] if value is None or (constant and grad is None) else [(path, value, grad)]
+    inside = inside or trees.is_object(type(value))
+    if type(value) is not type(grad) or keys_of(grad) != keys:
         raise AssertionError(
             f"the gradient of `{path_text(path)}` has another structure: "
             f"expected a {type(value).__name__} with {list(keys)}, got {grad!r:.100}"
         )
     return [
-        pair for key in keys for pair in _pairs(child(value, key), child(grad, key), (*path, key))
+        pair
+        for key in keys
+        for pair in _pairs(child(value, key), child(grad, key), (*path, key), inside)
     ]
 
 

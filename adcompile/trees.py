@@ -1,8 +1,12 @@
 """Parameter trees: nested containers that hold arrays, taken apart and put together again.
 
-A *node* is a tuple, list, dict, named tuple or dataclass instance, frozen ones included. `None` is
-a node without children: it holds no leaf, so an absent bias needs no special case. Everything else
-is a *leaf*, other subclasses of the containers too.
+A *node* is a tuple, list, dict, named tuple, dataclass instance (frozen ones included) or an object
+of a class written in Python, which holds its attributes. `None` is a node without children: it
+holds no leaf, so an absent bias needs no special case. Everything else is a *leaf*: numbers and
+arrays, other subclasses of the containers, objects of libraries.
+
+An object may hold what is no parameter: a name, a flag, a function. Who flattens a tree says which
+attributes are *constants*: they are neither nodes nor leaves.
 
 Leaves come in the order of positions, of fields, and of insertion for dicts. Where one tree is
 compared with the structure of another, dicts match by their keys, in any order.
@@ -13,8 +17,9 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
 from typing import Any
+
+from adcompile import classes, runtime
 
 __all__ = ["Structure", "flatten", "leaves", "leaves_like", "map_leaves", "paths", "unflatten"]
 
@@ -50,7 +55,12 @@ class _Leaf:
     """The kind of a structure that is a leaf."""
 
 
+class _Constant:
+    """The kind of a structure that is no part of the tree: it comes back as None."""
+
+
 LEAF = Structure(_Leaf)
+CONSTANT = Structure(_Constant)
 
 
 def leaves(tree: Any) -> list[Any]:
@@ -58,26 +68,49 @@ def leaves(tree: Any) -> list[Any]:
     return flatten(tree)[0]
 
 
-def flatten(tree: Any) -> tuple[list[Any], Structure]:
-    """Return the leaves of `tree`, in order, and the structure that held them."""
-    found: list[Any] = []
+def flatten(
+    tree: Any, is_constant: Callable[[Any], bool] | None = None
+) -> tuple[list[Any], Structure]:
+    """Return the leaves of `tree`, in order, and the structure that held them.
 
-    def visit(node: Any) -> Structure:
+    `is_constant` tells of what is no node, but somewhere inside an object, whether it is left out.
+
+    Raises:
+        ValueError: if the tree is inside itself.
+    """
+    found: list[Any] = []
+    around: list[Any] = []
+
+    def visit(node: Any, inside: bool) -> Structure:
         kind, keys = _node(node)
         if kind is _Leaf:
+            if inside and is_constant is not None and is_constant(node):
+                return CONSTANT
             found.append(node)
             return LEAF
-        return Structure(kind, keys, tuple([visit(child) for child in _children(node, keys)]))
+        if any(node is outer for outer in around):
+            raise ValueError(f"a {kind.__name__} is inside itself: a tree has no cycles")
+        inside = inside or is_object(kind)
+        around.append(node)
+        made = [visit(child, inside) for child in _children(node, keys)]
+        around.pop()
+        return Structure(kind, keys, tuple(made))
 
-    structure = visit(tree)
+    structure = visit(tree, False)
     return found, structure
+
+
+def is_object(kind: type) -> bool:
+    """Whether the nodes of this kind hold attributes: dataclasses, and objects of classes."""
+    return kind is not _Leaf and not issubclass(kind, tuple | list | dict | type(None))
 
 
 def unflatten(structure: Structure, leaves: Sequence[Any]) -> Any:
     """Put `leaves` into a new tree of this `structure`: the inverse of `flatten`.
 
-    Dataclasses are filled field by field; neither `__init__` nor `__post_init__` runs, since a tree
-    may for a while hold leaves (paths, shapes, gradients) that a check on parameters would refuse.
+    Objects are filled attribute by attribute; neither `__init__` nor `__post_init__` runs, since a
+    tree may for a while hold leaves (paths, shapes, gradients) that a check on parameters would
+    refuse. Constants come back as None.
 
     Raises:
         ValueError: if there are more or fewer leaves than the structure has places.
@@ -87,6 +120,8 @@ def unflatten(structure: Structure, leaves: Sequence[Any]) -> Any:
     def build(structure: Structure) -> Any:
         if structure.kind is _Leaf:
             return next(remaining)
+        if structure.kind is _Constant:
+            return None
         return _make(structure, [build(child) for child in structure.children])
 
     if structure.size != len(leaves):
@@ -104,10 +139,10 @@ def leaves_like(structure: Structure, tree: Any, root: str = "tree") -> list[Any
     found: list[Any] = []
 
     def visit(expected: Structure, node: Any, steps: tuple[tuple[type, Any], ...]) -> None:
+        if expected.kind is _Constant:
+            return
         kind, keys = _node(node)
-        if kind is not expected.kind or not (
-            keys == expected.keys or (kind is dict and set(keys) == set(expected.keys))
-        ):
+        if kind is not expected.kind or not _has_keys(kind, keys, expected.keys):
             path = root + "".join(_step(*step) for step in steps)
             got = f"a leaf ({type(node).__name__})" if kind is _Leaf else Structure(kind, keys)
             raise ValueError(f"{path}: expected {expected}, got {got}")
@@ -119,6 +154,15 @@ def leaves_like(structure: Structure, tree: Any, root: str = "tree") -> list[Any
 
     visit(structure, tree, ())
     return found
+
+
+def _has_keys(kind: type, keys: tuple[Any, ...], expected: tuple[Any, ...]) -> bool:
+    """Whether a node has the keys it should have; an object may have further attributes."""
+    if keys == expected:
+        return True
+    if kind is dict:
+        return set(keys) == set(expected)
+    return is_object(kind) and set(keys) >= set(expected)
 
 
 def map_leaves(f: Callable[..., Any], *trees: Any) -> Any:
@@ -135,8 +179,12 @@ def map_leaves(f: Callable[..., Any], *trees: Any) -> Any:
 
 
 def paths(tree: Any, root: str = "params") -> list[str]:
-    """Return one readable path for each leaf, such as `params["W1"]` or `params[0].b`."""
-    return list(_places(flatten(tree)[1], root))
+    """Return one readable path for each leaf, such as `params["W1"]` or `params[0].b`.
+
+    `tree` may be a `Structure`.
+    """
+    structure = tree if isinstance(tree, Structure) else flatten(tree)[1]
+    return list(_places(structure, root))
 
 
 def _places(structure: Structure, path: str) -> Iterator[str]:
@@ -148,13 +196,10 @@ def _places(structure: Structure, path: str) -> Iterator[str]:
 
 def _node(node: Any) -> tuple[type, tuple[Any, ...]]:
     """The kind and the keys of a node, or those of `LEAF`."""
-    kind = type(node)
-    if kind is tuple or kind is list:
-        return kind, tuple(range(len(node)))
-    if kind is dict:
-        return kind, tuple(node)
-    fields = _fields(kind)
-    return (_Leaf, ()) if fields is None else (kind, fields)
+    if node is None:
+        return type(None), ()
+    keys = classes.keys_of(node)
+    return (_Leaf, ()) if keys is None else (type(node), keys)
 
 
 def _children(node: Any, keys: tuple[Any, ...]) -> Sequence[Any]:
@@ -174,24 +219,9 @@ def _make(structure: Structure, children: list[Any]) -> Any:
         return kind(children)
     if kind is dict:
         return dict(zip(structure.keys, children, strict=True))
-    if not dataclasses.is_dataclass(kind):
+    if not is_object(kind):
         return kind._make(children)
-    node = object.__new__(structure.kind)
-    for name, child in zip(structure.keys, children, strict=True):
-        object.__setattr__(node, name, child)  # also where the dataclass is frozen
-    return node
-
-
-@lru_cache(maxsize=1024)
-def _fields(kind: Any) -> tuple[str, ...] | None:
-    """The fields of a named tuple or dataclass; none for None; None for the type of a leaf."""
-    if kind is type(None):
-        return ()
-    if issubclass(kind, tuple):
-        return getattr(kind, "_fields", None)
-    if dataclasses.is_dataclass(kind):
-        return tuple(field.name for field in dataclasses.fields(kind))
-    return None
+    return runtime.instance(kind, **dict(zip(structure.keys, children, strict=True)))
 
 
 def _step(kind: type, key: Any) -> str:

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from adcompile import trees
+from adcompile.classes import keys_of
 from adcompile.errors import NotDifferentiable, SignatureError
 from adcompile.ir.core import Loc
-from adcompile.signature import Path, child, path_text, tree_keys
+from adcompile.signature import Path, child, path_text
 
 __all__ = ["Wrt", "check_real", "given_as", "names"]
 
@@ -44,18 +46,30 @@ def given_as(wrt: Wrt, found: list[str]) -> Wrt:
     return found[0] if isinstance(wrt, int | str) else tuple(found)
 
 
-def check_real(value: Any, path: Path, loc: Loc | None) -> None:
-    """Refuse to differentiate with respect to what is not a tree of real floating point numbers."""
-    keys = tree_keys(value)
+def check_real(value: Any, path: Path, loc: Loc | None, inside: bool = False) -> bool:
+    """Refuse to differentiate with respect to what is not a tree of real floating point numbers.
+
+    The attributes of an object are more than parameters: what is no such number there (a size, a
+    name, a function) has no gradient, which is None. Returns whether there is any number.
+    """
+    keys = keys_of(value)
     if keys is not None:
-        for key in keys:
-            check_real(child(value, key), (*path, key), loc)
-        return
-    if isinstance(value, float | np.floating) or (value is None and len(path) > 1):
-        return
+        is_object = trees.is_object(type(value))
+        parts = [
+            check_real(child(value, key), (*path, key), loc, inside or is_object) for key in keys
+        ]
+        if is_object and not inside and not any(parts):
+            raise NotDifferentiable(
+                f"the gradient with respect to `{path_text(path)}` is not defined: "
+                f"no attribute of this {type(value).__name__} holds floating point numbers",
+                loc,
+            )
+        return any(parts)
+    if isinstance(value, float | np.floating) or is_float_array(value):
+        return True
+    if inside or (value is None and len(path) > 1):
+        return False
     array = isinstance(value, np.ndarray | np.generic)
-    if array and value.dtype.kind == "f":
-        return
     number = isinstance(value, int | complex)
     what = f"a Python {type(value).__name__}" if number else f"a {type(value).__name__}"
     hint = "take the parameter out of `wrt`"
@@ -75,3 +89,7 @@ def check_real(value: Any, path: Path, loc: Loc | None) -> None:
         loc,
         hint,
     )
+
+
+def is_float_array(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype.kind == "f"

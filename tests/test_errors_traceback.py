@@ -14,7 +14,7 @@ X = np.ones(3)
 
 
 def writes(x):
-    x[0] = 1.0
+    X[0] = 1.0
     return x.sum()
 
 

@@ -9,19 +9,27 @@ from typing import Any
 import numpy as np
 import pytest
 
+from adcompile import check_grads
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
-@pytest.fixture
-def backward_by_hand(monkeypatch) -> Any:
-    monkeypatch.syspath_prepend(EXAMPLES)
-    return importlib.import_module("backward_by_hand")
+def example(name: str) -> Any:
+    """A fixture: the example as a module."""
+
+    @pytest.fixture(name=name)
+    def module(monkeypatch) -> Any:
+        monkeypatch.syspath_prepend(EXAMPLES)
+        return importlib.import_module(name)
+
+    return module
 
 
-@pytest.fixture
-def mlp(monkeypatch) -> Any:
-    monkeypatch.syspath_prepend(EXAMPLES)
-    return importlib.import_module("mlp")
+backward_by_hand = example("backward_by_hand")
+edit_distance = example("edit_distance")
+heat_inverse = example("heat_inverse")
+mlp = example("mlp")
+nbody = example("nbody")
 
 
 def test_lessons(backward_by_hand, capsys, tmp_path):
@@ -71,6 +79,80 @@ def test_resumed_run_equals_uninterrupted_run(mlp, tmp_path):
 def test_seeds_differ(mlp):
     one, other = (mlp.main(["--epochs", "1", "--seed", seed]) for seed in ("1", "2"))
     assert one.losses != other.losses
+
+
+def test_gradient_of_the_heat_film(heat_inverse):
+    plate = heat_inverse.experiment(size=6, steps=40)
+    log_k = np.log(plate.k) + 0.1 * np.random.default_rng(0).normal(size=plate.k.shape)
+    args = (log_k, plate.u0, plate.film, plate.steps_per_frame, 0.1)
+    kept = [np.copy(a) for a in args]
+    check_grads(heat_inverse.objective, args)
+    for got, expected in zip(args, kept):
+        np.testing.assert_array_equal(got, expected)
+
+
+def test_a_plate_is_seen_through(heat_inverse, capsys, tmp_path):
+    picture = tmp_path / "plate.png"
+    options = ["--size", "16", "--steps", "100", "--iterations", "25", "--plot", str(picture)]
+    assert heat_inverse.main([*options, "--show-code"]) < 0.2  # at first 0.22 on average
+    assert is_png(picture)
+    printed = capsys.readouterr().out
+    assert "def objective_value_and_grad(" in printed and "d_log_k" in printed
+    plate = heat_inverse.experiment(size=16, steps=100)
+    _, values = heat_inverse.recover(plate, 15, verbose=False)
+    assert len(values) == 15 and values[-1] < 0.5 * values[0]
+
+
+def test_gradient_of_a_flight(nbody):
+    start = nbody.launch()
+    burns = 0.05 * np.random.default_rng(0).normal(size=(2, 2))
+    args = (burns, start.position, start.velocity, nbody.MASS, nbody.DAY, 5)
+    check_grads(nbody.cost, args, wrt=0)
+
+    def size(burns, position, velocity, mass, dt):
+        track = nbody.fly(burns, position, velocity, mass, dt, 3)
+        return np.sum(track * track)
+
+    check_grads(size, args[:-1], wrt=(0, 1, 2, 3, 4))
+
+
+def test_the_craft_gets_to_mars(nbody, capsys, tmp_path):
+    picture = tmp_path / "orbits.png"
+    missed = nbody.main(["--days", "260", "--burns", "2", "--plot", str(picture), "--show-code"])
+    assert missed < 10_000
+    assert is_png(picture)
+    printed = capsys.readouterr().out
+    assert "def cost_value_and_grad(" in printed and "d_burns" in printed
+    assert abs(nbody.energy_drift(nbody.launch(), 100)) < 1e-8
+
+
+def test_gradient_of_the_edit_distance(edit_distance):
+    rng = np.random.default_rng(0)
+    places = rng.normal(size=(26, 2))
+    one, other = map(edit_distance.letters, ("tables", "cable"))
+    check_grads(edit_distance.edit_distance, (rng.random((4, 5)), 0.5), wrt=("cost", "gap"))
+    for alike in (True, False):
+        check_grads(edit_distance.loss, (places, one, other, alike))
+
+
+def test_an_alignment_is_made_of_probabilities(edit_distance):
+    places = 3 * np.random.default_rng(0).normal(size=(26, 2))
+    together = edit_distance.alignment(places, "keyboard", "keyoard")
+    assert (together > -1e-12).all()
+    assert (together.sum(axis=0) < 1 + 1e-12).all() and (together.sum(axis=1) < 1 + 1e-12).all()
+    kept = np.delete(together, 3, axis=0)  # without the b
+    np.testing.assert_allclose(kept, np.eye(7), atol=1e-2)
+
+
+def test_the_keyboard_is_found(edit_distance, capsys, tmp_path):
+    picture = tmp_path / "keyboard.png"
+    found = edit_distance.main(["--steps", "100", "--plot", str(picture), "--show-code"])
+    assert found > 0.8
+    assert is_png(picture)
+    printed = capsys.readouterr().out
+    assert "def loss_value_and_grad(" in printed and "d_table" in printed
+    _, losses = edit_distance.learn(60, 16, seed=3)
+    assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:10])
 
 
 def is_png(path: Path) -> bool:

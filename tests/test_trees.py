@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import re
+import threading
 from collections import OrderedDict
 from typing import Any, NamedTuple
 
@@ -143,3 +145,76 @@ def test_wrong_structure_names_the_place(tree: Any, other: Any, message: str) ->
         leaves_like(flatten(tree)[1], other)
     with pytest.raises(ValueError, match=r"trees\[2\]"):
         map_leaves(lambda *_: 0, tree, tree, other)
+
+
+# --- objects ------------------------------------------------------------------------------------
+
+
+class Dense:
+    def __init__(self, weight: Any, **more: Any) -> None:
+        self.weight = weight
+        self.__dict__.update(more)
+
+
+class Slots:
+    __slots__ = ("a", "unset")
+
+    def __init__(self, a: Any) -> None:
+        self.a = a
+
+
+def test_objects_are_nodes() -> None:
+    tree = [Dense(1, parts=(2, Slots(3)), bias=None)]
+    found, structure = flatten(tree)
+    assert found == [1, 2, 3]
+    assert paths(tree) == ["params[0].weight", "params[0].parts[0]", "params[0].parts[1].a"]
+    again = unflatten(structure, [4, 5, 6])
+    assert type(again[0]) is Dense and again[0].weight == 4 and again[0].bias is None
+    assert again[0].parts[1].a == 6 and not hasattr(again[0].parts[1], "unset")
+    assert map_leaves(lambda x: -x, tree)[0].weight == -1
+
+
+def test_an_object_may_have_got_further_attributes() -> None:
+    structure = flatten(Dense(1))[1]
+    assert leaves_like(structure, Dense(2, seen=3)) == [2]
+    with pytest.raises(ValueError, match="tree: expected a Dense with fields 'weight'"):
+        leaves_like(structure, object.__new__(Dense))
+
+
+def test_constants_of_objects() -> None:
+    tree = {"n": 1, "layer": Dense(2.0, name="x", sizes=[3, 4.0])}
+    found, structure = flatten(tree, lambda x: not isinstance(x, float))
+    assert found == [1, 2.0, 4.0] and leaves(tree) == [1, 2.0, "x", 3, 4.0]
+    again = unflatten(structure, found)
+    assert again["layer"].name is None and again["layer"].sizes == [None, 4.0]
+    assert leaves_like(structure, tree) == found
+
+
+def test_cycles() -> None:
+    tree = Dense(1)
+    tree.parent = [tree]
+    with pytest.raises(ValueError, match="a Dense is inside itself"):
+        flatten(tree)
+
+
+def test_objects_of_libraries_are_leaves() -> None:
+    class Named(logging.Logger):
+        pass
+
+    class Rows(list):
+        pass
+
+    objects = [
+        logging.getLogger("x"),
+        Named("x"),
+        threading.Lock(),
+        np.random.default_rng(0),
+        OrderedDict(a=1),
+        Rows(),
+        ValueError("x"),
+        pytest.approx(1.0),
+        np.float64,
+        len,
+    ]
+    for x in objects:
+        assert leaves(x) == [x]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from adcompile import errors
 from adcompile.ir import core
 from adcompile.ir.core import Block, Function, Op, Value
 from adcompile.ir.types import Array, Opaque, Scalar, Seq, Tree, Type
@@ -27,8 +28,8 @@ def carries_derivative(t: Type) -> bool:
             return any(carries_derivative(item) for item in t.items)
         case Seq(item):
             return carries_derivative(item)
-        case Opaque():
-            return True
+        case Opaque(cls):
+            return cls is object  # what an unknown function gave; not an object of a library
         case _:
             return False
 
@@ -43,8 +44,22 @@ def differentiable(op: Op) -> bool:
 
 def active_values(fn: Function, sources: Iterable[Value], targets: Iterable[Value]) -> set[Value]:
     """The values on differentiable paths from `sources` to `targets`."""
-    varied = _varied(fn, sources)
-    return varied & _useful(fn, targets)
+    varied, useful = _varied(fn, sources), _useful(fn, targets)
+    for op in core.walk(fn.block):
+        if isinstance(op, core.Update) and op.operands[1] in varied and op.result in useful:
+            _check_kept(op)
+    return varied & useful
+
+
+def _check_kept(op: core.Update) -> None:
+    """Refuse a differentiated number that is cut off to be kept as an integer."""
+    if not carries_derivative(op.result.type):
+        raise errors.NotDifferentiable(
+            "a differentiated number is written into an array of integers, so its derivative is"
+            " zero",
+            op.loc,
+            "make the array one of floats",
+        )
 
 
 def _loop_links(op: core.For | core.While) -> list[tuple[Value, list[Value], Value, Value]]:
@@ -74,7 +89,7 @@ def _varied(fn: Function, sources: Iterable[Value]) -> set[Value]:
         match op:
             case core.For() | core.While():
                 loop(op)
-            case core.If() | core.Scope():
+            case core.If() | core.Scope() | core.Try():
                 for b in op.blocks:
                     block(b)
                     mark(r for r, y in zip(op.results, b.yields, strict=True) if y in varied)
@@ -112,14 +127,14 @@ def _useful(fn: Function, targets: Iterable[Value]) -> set[Value]:
         match op:
             case core.For() | core.While():
                 loop(op)
-            case core.If() | core.Scope():
+            case core.If() | core.Scope() | core.Try():
                 for b in op.blocks:
                     useful.update(
                         y for r, y in zip(op.results, b.yields, strict=True) if r in useful
                     )
                     block(b)
             case _ if differentiable(op) and any(r in useful for r in op.results):
-                useful.update(op.operands)
+                useful.update(op.operands[: _values(op)])
 
     def loop(op: core.For | core.While) -> None:
         again = True
@@ -137,3 +152,8 @@ def _useful(fn: Function, targets: Iterable[Value]) -> set[Value]:
 
     block(fn.block)
     return useful
+
+
+def _values(op: Op) -> int:
+    """How many operands derivatives pass from: an index only says where."""
+    return {core.Index: 1, core.Update: 2}.get(type(op), len(op.operands))

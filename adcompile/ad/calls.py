@@ -16,7 +16,7 @@ from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import Block, Value
 from adcompile.ir.types import Array, Scalar, Seq, Tree, Type
-from adcompile.rules.apply import apply, check_form
+from adcompile.rules.apply import apply, apply_parts, check_form
 from adcompile.rules.registry import Rules, lookup
 
 
@@ -49,18 +49,17 @@ def _elementwise(frame: Frame, op: core.Call, ds: list[Value | None], rules: Rul
     b = frame.builder
     (d,) = ds
     assert d is not None and rules.partials is not None
-    slope = apply(b, rules.partials, [op.result, *op.args], op.kwargs)
-    slopes = slope.owner.operands if isinstance(slope.owner, core.Make) else [slope]
-    for k, x in enumerate(op.operands):
-        position = _position(op, k, rules)
-        if x not in frame.sweep.active or position is None or position >= len(slopes):
-            continue
-        p = slopes[position]
-        if core.constant(p) is None:
+    active, args = frame.sweep.active, op.args
+    places = [_position(op, k, rules) if x in active else None for k, x in enumerate(op.operands)]
+    wanted = frozenset([p for p in places if p is not None])
+    slopes = apply_parts(b, rules.partials, [op.result, *args], op.kwargs, wanted)
+    for x, place in zip(op.operands, places, strict=True):
+        p = None if place is None else slopes.get(place)
+        if p is None or core.constant(p) is None:
             continue
         c = cot.times(b, d, p, op.result.type)
-        beside = [v for v in op.args if v is not x and cot.shape_of(v.type)]
-        other = beside[0] if len(op.args) == 2 and beside else None
+        other = next((v for v in args if v is not x and cot.shape_of(v.type)), None)
+        other = other if len(args) == 2 else None
         frame.add(x, _fit(frame, op, cot.reduce_to(b, c, op.result, x, other), x))
 
 
@@ -101,11 +100,15 @@ def _by_rule(
         given = _one_or_all(ds) if alone else _incoming(frame, op, ds, rules)
         return _transpose(frame, op, rules.tangent[position], given, y, k)
     if _refuses(found):
-        name = getattr(op.fn, "__name__", repr(op.fn))
-        raise errors.MissingRule(
-            f"`{name}` has no derivative in this form with respect to argument {k}", op.loc
-        )
+        raise _missing(op, k)
     return None if core.constant(found) is None else found
+
+
+def _missing(op: core.Call, k: int) -> errors.MissingRule:
+    name = getattr(op.fn, "__name__", repr(op.fn))
+    return errors.MissingRule(
+        f"`{name}` has no derivative in this form with respect to argument {k}", op.loc
+    )
 
 
 def _refuses(found: Value | object) -> bool:
@@ -155,6 +158,8 @@ def _transpose(
     unknown = Value(x.type)
     scratch = Block([unknown])
     out = apply(b.into(scratch), tangent, [unknown, y, *op.args], op.kwargs)
+    if _refuses(out):
+        raise _missing(op, k)
     linear = {unknown}
     moving = []
     for inner in scratch.ops:

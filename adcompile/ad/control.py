@@ -1,4 +1,4 @@
-"""Adjoints of control flow: `if`, `with`, `for` and `while`."""
+"""Adjoints of control flow: `if`, `try`, `with`, `for` and `while`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,35 @@ from adcompile.ad.sweep import Frame, handles, leaf, leaf_paths, sweep_ops
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import Block, Op, Value
-from adcompile.ir.types import INT
+from adcompile.ir.types import BOOL, INT
 
 
 @handles(core.If)
 def _if(frame: Frame, op: core.If) -> None:
+    _branch(frame, op, op.operands[0])
+
+
+@handles(core.Try)
+def _try(frame: Frame, op: core.Try) -> None:
+    """A branch on whether the body came to its end: what it raised before that has no adjoint."""
+    _branch(frame, op, _done(frame, op))
+
+
+def _done(frame: Frame, op: core.Try) -> Value:
+    """The result of `op` that says whether its body came to its end."""
+    for r, y, z in zip(op.results, op.body.yields, op.handler.yields, strict=True):
+        if core.constant(y) is True and core.constant(z) is False:
+            return r
+    for block, value in ((op.body, True), (op.handler, False)):
+        b = Builder(Block(), op.loc)
+        block.yields.append(b.const(value))
+        block.ops[-1:-1] = b.block.ops
+    op.results.append(Value(BOOL, None, op))
+    frame.sweep.adopt(frame.block)
+    return op.results[-1]
+
+
+def _branch(frame: Frame, op: Op, condition: Value) -> None:
     arms = [_arm(frame, op, block) for block in op.blocks]
     keys = [(v, path) for arm in arms for v, paths in arm.adj.items() for path in paths]
     keys = [k for k in dict.fromkeys(keys) if frame.sweep.home.get(k[0]) not in op.blocks]
@@ -22,14 +46,14 @@ def _if(frame: Frame, op: core.If) -> None:
     for arm in arms:
         arm.builder.yield_(*[arm.full(v, path) for v, path in keys])
     types = [leaf(v, path) for v, path in keys]
-    new = frame.builder.if_(op.operands[0], arms[0].builder.block, arms[1].builder.block, types)
+    new = frame.builder.if_(condition, arms[0].builder.block, arms[1].builder.block, types)
     frame.sweep.links[new] = op
     for (v, path), r in zip(keys, new.results, strict=True):
         frame.put(v, path, frame.named(r, v, path))
 
 
 def _arm(frame: Frame, op: Op, block: Block) -> Frame:
-    """The adjoint of one block of an `if` or `with`, started from those of the op's results."""
+    """The adjoint of one block of an `if`, `try` or `with`, from those of the op's results on."""
     arm = Frame(frame.sweep, block, frame.builder.into(Block()), parent=frame)
     for r, y in zip(op.results, block.yields, strict=True):
         for path, d in frame.adj.get(r, {}).items():
@@ -51,10 +75,12 @@ def _scope(frame: Frame, op: core.Scope) -> None:
         frame.pop(r)
     arm.builder.yield_(*[arm.full(v, path) for v, path in keys])
     types = [leaf(v, path) for v, path in keys]
-    manager = op.operands[0].owner  # one that was entered is not entered again: make another
-    assert isinstance(manager, core.Call)
-    again = frame.builder.call_op(manager.fn, manager.args, manager.kwargs)
-    new = frame.builder.add(core.Scope, again.results, types, body=arm.builder.block)
+    again: list[Value] = []
+    manager = op.operands[0].owner if op.operands else None
+    if not op.effect and manager is not None:  # an entered one is not entered again: make another
+        assert isinstance(manager, core.Call)
+        again = frame.builder.call_op(manager.fn, manager.args, manager.kwargs).results
+    new = frame.builder.add(core.Scope, again, types, body=arm.builder.block)
     frame.sweep.links[new] = op
     for (v, path), r in zip(keys, new.results, strict=True):
         frame.put(v, path, frame.named(r, v, path))

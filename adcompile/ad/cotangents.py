@@ -10,13 +10,16 @@ pending axis the sum is a product with the axis's length.
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from adcompile import runtime
+from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import Value, constant
-from adcompile.ir.types import Array, Scalar, Seq, Size, Type, is_many
+from adcompile.ir.infer.sizes import members
+from adcompile.ir.types import INT, Array, Scalar, Seq, Size, Type, is_many
 
 
 def same_size(a: Size, b: Size) -> bool:
@@ -32,6 +35,11 @@ def is_full(t: Type, like: Type) -> bool:
     """Whether a cotangent of type `t` has the shape of a primal value of type `like`."""
     a, b = shape_of(t), shape_of(like)
     return len(a) == len(b) and all(map(same_size, a, b))
+
+
+def is_narrow(t: Type) -> bool:
+    """Whether `t` is that of a NumPy number which is no Python float (one of float64 is)."""
+    return isinstance(t, Array) and not t.shape and t.dtype != np.float64
 
 
 def materialize(b: Builder, d: Value, like: Value) -> Value:
@@ -69,7 +77,7 @@ def times(b: Builder, d: Value, p: Value, t: Type) -> Value:
         if one or t.dtype != np.float64:
             p = b.member(np.astype, "astype()", p, t.dtype.type)
         return p if one else b.mul(d, p)
-    return b.mul(d, p)
+    return b.mul(d, p) if c is core.MISSING else b.mul(p, d)
 
 
 def _is_mask(t: Type) -> bool:
@@ -77,7 +85,29 @@ def _is_mask(t: Type) -> bool:
 
 
 def add(b: Builder, old: Value | None, new: Value) -> Value:
-    return new if old is None else b.add_values(old, new)
+    if old is None:
+        return new
+    if isinstance(old.type, Seq):
+        heads = [b.const(0), b.call(len, old), b.const(1)]
+        return add_at(b, heads, old, lambda inner, i: inner.index(new, ("value",), [i]))
+    return b.add_values(old, new)
+
+
+def add_at(
+    b: Builder, heads: Sequence[Value], d: Value, item: Callable[[Builder, Value], Value]
+) -> Value:
+    """A list of cotangents after `for i in range(*heads): d[i] += item(i)`."""
+    i, carried = Value(INT), Value(d.type, d.name)
+    body = core.Block([i, carried])
+    inner = b.into(body)
+    more = item(inner, i)
+    if isinstance(more.type, Seq):
+        whole = add(inner, inner.index(carried, ("value",), [i]), more)
+        made = inner.update(carried, whole, ("value",), [i])
+    else:
+        made = inner.update(carried, more, ("value",), [i], mode="+")
+    inner.yield_(made)
+    return b.add(core.For, [*heads, d], [d.type], body=body).results[0]
 
 
 def reduce_to(b: Builder, d: Value, z: Value, x: Value, other: Value | None = None) -> Value:
@@ -86,7 +116,10 @@ def reduce_to(b: Builder, d: Value, z: Value, x: Value, other: Value | None = No
     `other` is what alone it was broadcast with, if that is known: its shape may be cheaper to have
     than that of `z`.
     """
+    _fit(b, d, z)
     have, want, full = shape_of(d.type), shape_of(x.type), shape_of(z.type)
+    if have == want == full:
+        return d
     full = (1,) * (len(want) - len(full)) + full
     lead = len(full) - len(want)
     stretched = [k for k in range(lead, len(full)) if want[k - lead] == 1 and full[k] != 1]
@@ -106,6 +139,16 @@ def reduce_to(b: Builder, d: Value, z: Value, x: Value, other: Value | None = No
     ]
     d = _sum_axes(b, d, pad, [*range(lead)], stretched)
     return _times_sizes(b, d, z, pending, len(full))
+
+
+def _fit(b: Builder, d: Value, z: Value) -> None:
+    """Note that a size which that of `z` went into is that of `z`: a cotangent is no larger."""
+    have, full = shape_of(d.type), shape_of(z.type)
+    made = isinstance(d.owner, core.Op) and d.owner.order == b.order
+    if have == full or len(have) != len(full) or not made:
+        return
+    sizes = [f if f in members(h) else h for h, f in zip(have, full, strict=True)]
+    d.type = Array(d.type.dtype, tuple(sizes))  # type: ignore[union-attr]
 
 
 def _like(d: Value, x: Value) -> Type:

@@ -20,7 +20,7 @@ from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import Block, Function, Op, Param, Value
 from adcompile.ir.types import NONE, Array, Scalar, Seq, Tree, Type, Undefined
-from adcompile.rules.apply import apply, check_form
+from adcompile.rules.apply import apply, apply_parts, check_form
 from adcompile.rules.registry import Rules, lookup
 
 Tangent = Value | tuple | None  # None is zero; a tuple has one entry for each child of a tree
@@ -248,7 +248,7 @@ def _plus(b: Builder, x: Tangent, y: Tangent) -> Tangent:
     if x is None or y is None:
         return x if y is None else y
     assert isinstance(x, Value) and isinstance(y, Value)
-    return b.add_values(x, y)
+    return cot.add(b, x, y)
 
 
 def _position(op: core.Call, k: int, rules: Rules) -> int | None:
@@ -257,16 +257,14 @@ def _position(op: core.Call, k: int, rules: Rules) -> int | None:
 
 def _elementwise(s: _Sweep, op: core.Call, made: core.Call, rules: Rules) -> Tangent:
     assert rules.partials is not None
-    slope = apply(s.b, rules.partials, [made.result, *made.args], made.kwargs)
-    slopes = slope.owner.operands if isinstance(slope.owner, core.Make) else [slope]
+    tangents = {_position(op, k, rules): s.dot(v) for k, v in enumerate(op.operands)}
+    wanted = frozenset([k for k, t in tangents.items() if k is not None and isinstance(t, Value)])
+    slopes = apply_parts(s.b, rules.partials, [made.result, *made.args], made.kwargs, wanted)
     total: Tangent = None
-    for k, v in enumerate(op.operands):
-        t, position = s.dot(v), _position(op, k, rules)
-        if not isinstance(t, Value) or position is None or position >= len(slopes):
-            continue
-        if core.constant(slopes[position]) is None:
-            continue
-        total = _plus(s.b, total, cot.times(s.b, t, slopes[position], op.result.type))
+    for k, t in tangents.items():
+        p = None if k is None else slopes.get(k)
+        if p is not None and isinstance(t, Value) and core.constant(p) is not None:
+            total = _plus(s.b, total, cot.times(s.b, t, p, op.result.type))
     return total
 
 
@@ -326,16 +324,19 @@ def _index(s: _Sweep, op: core.Index) -> None:
 
 def _update(s: _Sweep, op: core.Update) -> None:
     s.copy(op)
-    x, v, *at = op.operands
-    if op.mode not in ("=", "+", "-", "add.at") and op.result in s.active:
-        raise errors.MissingRule(f"a write with `{op.mode}=` has no derivative yet", op.loc)
+    x, v = op.operands[:2]
     t_x, t_v = s.dot(x), s.dot(v)
     if t_v is None and (t_x is None or op.mode != "="):
         s.put(op.result, t_x)
         return
     base = s.full(s.new[x], t_x)
-    new = s.full(s.new[v], t_v) if t_v is not None else s.b.const(0.0)
-    s.put(op.result, s.b.update(base, new, op.spec, [s.new[i] for i in at], op.mode))
+    lists = isinstance(x.type, Seq)
+    new = s.full(s.new[v], t_v) if t_v is not None or lists else s.b.const(0.0)
+    views = [
+        (step, [s.new[o] for o in operands])
+        for step, operands in zip(op.views, op.view_operands, strict=True)
+    ]
+    s.put(op.result, s.b.update(base, new, op.spec, [s.new[i] for i in op.at], op.mode, views))
 
 
 def _make(s: _Sweep, op: core.Make) -> None:
@@ -400,10 +401,19 @@ def _if(s: _Sweep, op: core.If) -> Steps:
     s.adopt(s.copy(op, then=then, orelse=orelse), op.results, moving)
 
 
+def _try(s: _Sweep, op: core.Try) -> Steps:
+    moving = [r in s.active for r in op.results]
+    body, handler = Block(), Block()
+    for old, new in ((op.body, body), (op.handler, handler)):
+        yield s.inner(old, new, old.params)
+        s.finish(old, new, moving)
+    s.adopt(s.copy(op, body=body, handler=handler), op.results, moving)
+
+
 def _scope(s: _Sweep, op: core.Scope) -> Steps:
     moving = [r in s.active for r in op.results]
     body = Block()
-    yield s.inner(op.body, body)
+    yield s.inner(op.body, body, op.body.params)
     s.finish(op.body, body, moving)
     s.adopt(s.copy(op, body=body), op.results, moving)
 
@@ -467,6 +477,7 @@ _HANDLERS: dict[type[Op], Callable[[_Sweep, Any], Steps | None]] = {
     core.Pop: _pop,
     core.If: _if,
     core.Scope: _scope,
+    core.Try: _try,
     core.For: _for,
     core.While: _while,
 }

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from adcompile import errors
-from adcompile.ad import adjoints, calls, control, invoke  # noqa: F401  (they register their handlers)
+from adcompile.ad import (  # noqa: F401  (they register their handlers)
+    adjoints,
+    calls,
+    control,
+    elements,
+    invoke,
+    lists,
+)
 from adcompile.ad.activity import active_values
 from adcompile.ad.sweep import Frame, Path, Sweep, gradient_of, sweep_ops
 from adcompile.ir import core

@@ -18,20 +18,22 @@ import operator
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-import numpy as np
-
+from adcompile.ad.recompute import (
+    CHEAP_LIMIT,
+    SHAPE_QUERIES,
+    alike,
+    is_arithmetic,
+    is_cheap,
+    overwritten,
+    reads_overwritten,
+)
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.clone import clone_block
 from adcompile.ir.core import Block, Function, Op, Value
-from adcompile.ir.types import Array, Scalar, Seq, Tree, Type
+from adcompile.ir.types import Seq, Tree, Type
 
 Loop = core.For | core.While
-
-SHAPE_QUERIES = (np.shape, np.size, np.ndim, len)
-# One pass over an array at most: cheaper again than kept, if the array itself is kept anyway.
-OFFSETS = (operator.add, operator.sub, operator.neg, np.add, np.subtract, np.negative)
-CHEAP_LIMIT = 8  # ops that recomputing one value may take
 
 
 @dataclass(eq=False, slots=True)
@@ -40,10 +42,11 @@ class Nest:
 
     home: dict[Value, Block] = field(default_factory=dict)
     around: dict[Block, tuple[Op, Block]] = field(default_factory=dict)
+    overwritten: set[Value] = field(default_factory=set)  # arrays of which others are made in place
 
     @staticmethod
     def of(fn: Function) -> Nest:
-        nest = Nest()
+        nest = Nest(overwritten=overwritten(fn))
         for block in core.walk_blocks(fn.block):
             nest.home.update((p, block) for p in block.params)
             for op in block.ops:
@@ -68,6 +71,9 @@ class Nest:
         """
         while source is not target:
             op, outer = self.around[source]
+            if isinstance(op, core.Try) and v in source.yields:  # it is handed out already
+                v, source = op.results[source.yields.index(v)], outer
+                continue
             for arm in op.blocks:
                 arm.yields.append(v if arm is source else otherwise(arm))
             result = Value(v.type, v.name, op)
@@ -91,13 +97,30 @@ class Nest:
 
 def settle(fn: Function, links: dict[Op, Op]) -> None:
     """Make `fn`, with its backward control flow linked to its primal one, proper SSA."""
-    nest = Nest.of(fn)
     links = _live(fn, links)
-    _settle_block(fn.block, nest, links)
+    if links:
+        _settle_block(fn.block, Nest.of(fn), links)
+        if any(isinstance(op, core.Scope) for op in links):
+            _flatten(fn)
+
+
+def _flatten(fn: Function) -> None:
+    """What stands in plain blocks stands where they stand."""
+    new: dict[Value, Value] = {}
+    for block in reversed(list(core.walk_blocks(fn.block))):  # inner ones first
+        ops: list[Op] = []
+        for op in block.ops:
+            if isinstance(op, core.Scope) and not op.operands:
+                new.update(zip(op.results, op.body.yields, strict=True))
+                ops += op.body.ops[:-1]
+            else:
+                ops.append(op)
+        block.ops[:] = ops
+    core.substitute(fn.block, new)
 
 
 def _live(fn: Function, links: dict[Op, Op]) -> dict[Op, Op]:
-    return {op: links[op] for op in core.walk(fn.block) if op in links}
+    return {op: links[op] for op in core.walk(fn.block) if op in links} if links else {}
 
 
 def _settle_block(block: Block, nest: Nest, links: dict[Op, Op], in_loop: bool = False) -> None:
@@ -173,6 +196,8 @@ def _narrow(op: core.For, site: Block, nest: Nest, links: dict[Op, Op]) -> Block
         branch, end = op.body.ops
         primal = links.get(branch)
         if not isinstance(branch, core.If) or primal not in site.ops:
+            return site
+        if isinstance(primal, core.Try):  # its body may raise after the append
             return site
         outside = {r: k for k, r in enumerate(branch.results)}
         idle = [
@@ -269,13 +294,19 @@ class LoopPair:
         if not self._inside(v) or v is self._index():
             return Recipe(0, frozenset(), v is self._index())
         op = v.owner
-        if isinstance(op, Op) and _cheap(op) and self._place_for(v) is not None:
+        lost = Recipe(0, frozenset([v]))
+        if not isinstance(op, Op) or self._place_for(v) is None:
+            return lost
+        if reads_overwritten(op, self.nest.overwritten):
+            return lost  # a part of it now, rather than all of it later
+        if is_cheap(op) or is_arithmetic(op):
             parts = [self._recipe(x) for x in op.operands]
             cost = (not isinstance(op, core.Const)) + sum(part.cost for part in parts)
-            if cost <= CHEAP_LIMIT:
+            same = not any(part.leaves or part.indexed for part in parts)  # in every iteration
+            if cost <= CHEAP_LIMIT and (is_cheap(op) or same):
                 leaves = frozenset().union(*(part.leaves for part in parts))
                 return Recipe(cost, leaves, any(part.indexed for part in parts))
-        return Recipe(0, frozenset([v]))
+        return lost
 
     def _move_shape_queries(self, needed: list[Value]) -> list[Value]:
         """Ask for shapes in the forward body, so that no array is kept for its shape alone."""
@@ -291,7 +322,11 @@ class LoopPair:
         moved = False
         for block, op in queries:
             x = op.operands[0]
-            if x not in other:
+            stand_in, part = alike(x, self._around)
+            if stand_in is not x:
+                op.operands[0] = stand_in if part is None else self._again(part, stand_in, op)
+                moved = True
+            elif x not in other:
                 block.ops.remove(op)
                 home = self.nest.home[x]
                 op.order = 0
@@ -299,6 +334,22 @@ class LoopPair:
                 self.nest.home.update((r, home) for r in op.results)
                 moved = True
         return _reads(self.backward.body, self.primal.body, self.nest) if moved else needed
+
+    def _around(self, v: Value) -> tuple[Op, Block] | None:
+        return self.nest.around.get(self.nest.home[v])
+
+    def _again(self, part: core.Index, x: Value, before: Op) -> Value:
+        """The same part of `x`, made right before an op of the backward sweep."""
+        made = [
+            _copy(v.owner, [], before.order) for v in part.operands[1:] if isinstance(v.owner, Op)
+        ]
+        made.append(_copy(part, [x, *[op.result for op in made]], before.order))
+        for block in core.walk_blocks(self.backward.body):
+            if before in block.ops:
+                k = block.ops.index(before)
+                block.ops[k:k] = made
+                self.nest.home.update((op.result, block) for op in made)
+        return made[-1].result
 
     # --- the three ways to run backwards ----------------------------------------------------------
 
@@ -387,13 +438,16 @@ class LoopPair:
             item_type = Tree(tuple, tuple(range(len(items))), tuple(v.type for v in items))
         b, where = self._before_primal()
         start = b.new_seq(item_type)
-        start.name = f"saved_{items[0].name}" if len(items) == 1 and items[0].name else "saved"
+        one = items[0].name if len(items) == 1 else None
+        start.name = f"saved_{one}" if one and not one.startswith("saved") else "saved"
         self._place(where, [start])
         tape = self._carry(start, start.name)
         at = Builder(Block(), self.primal.loc, 0)
         entry = items[0] if len(items) == 1 else at.tuple(*items)
         grown = at.append(tape.param, entry, purpose)
         k = _position_after(self.site, items)
+        if not self.primal.stops and _ends_try(self.site, k):
+            k += 1
         loc = self.site.ops[k - 1].loc if k else self.site.ops[0].loc
         for op in at.block.ops:
             op.loc = loc
@@ -441,36 +495,6 @@ class Carried:
     result: Value
 
 
-def _cheap(op: Op) -> bool:
-    """Whether recomputing `op` costs next to nothing: scalars, views, sizes."""
-    match op:
-        case core.Const() | core.Item() | core.Unpack():
-            return True
-        case core.Index(spec=spec):
-            views = all(entry != "value" for entry in spec) or _scalar(op.result.type)
-            return views or _rows(op)
-        case core.Call(effect=False) if op.fn in OFFSETS:
-            return any(_scalar(x.type) for x in op.operands) or len(op.operands) == 1
-        case core.Call(effect=False) if op.fn in SHAPE_QUERIES:
-            return True
-        case core.Make() | core.Call(effect=False):
-            given = all(_scalar(x.type) or isinstance(x.owner, core.Const) for x in op.operands)
-            return given and all(_scalar(r.type) for r in op.results)
-        case _:
-            return False
-
-
-def _rows(op: core.Index) -> bool:
-    """A view by integers: `xs[i]`."""
-    return all(_scalar(i.type) for i in op.operands[1:])
-
-
-def _scalar(t: Type) -> bool:
-    if isinstance(t, Tree):
-        return all(map(_scalar, t.items))
-    return isinstance(t, Scalar) or (isinstance(t, Array) and t.rank == 0)
-
-
 def _copy(op: Op, operands: list[Value], order: int) -> Op:
     """`op` again on other operands, with results of its own."""
     (again,) = clone_block(Block([], [op]), dict(zip(op.operands, operands, strict=True))).ops
@@ -486,6 +510,12 @@ def _position_after(block: Block, values: Iterable[Value]) -> int:
         if any(r in wanted for r in op.results):
             last = k + 1
     return last
+
+
+def _ends_try(block: Block, k: int) -> bool:
+    """Whether the op at `k` is the branch that belongs to the `try` before it."""
+    before, op = block.ops[k - 1], block.ops[k]
+    return k > 0 and isinstance(before, core.Try) and op.operands[:1] == before.results[:1]
 
 
 def _purpose(backward: core.For, saved: list[Value]) -> str:

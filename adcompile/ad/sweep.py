@@ -18,8 +18,6 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from adcompile import errors, runtime
 from adcompile.ad import cotangents as cot
 from adcompile.ad.activity import carries_derivative
@@ -65,7 +63,8 @@ class Frame:
 
     def get(self, v: Value, path: Path = ()) -> Value | None:
         """The adjoint so far of a leaf of `v`, or None for zero."""
-        d = self.adj.get(v, {}).get(path)
+        found = self.adj.get(v)
+        d = None if found is None else found.get(path)
         if d is not None or self.parent is None or self.sweep.home.get(v) is self.block:
             return d
         if not self.loop:
@@ -91,6 +90,8 @@ class Frame:
             return self.named(d, v, path)
         like = v if not path else project(b, v, path)
         d = cot.zeros(b, like) if d is None else cot.materialize(b, d, like)
+        if isinstance(like.type, Scalar) and cot.is_narrow(d.type):
+            d = b.call(float, d)  # what is carried as a Python number is one
         return self.named(d, v, path)
 
     def add(self, v: Value, d: Value | None, path: Path = ()) -> None:
@@ -103,9 +104,9 @@ class Frame:
             return
         if isinstance(t, Seq) and isinstance(t.item, Tree):
             raise errors.MissingRule("a list of tuples or dicts is no argument for a derivative")
-        if not carries_derivative(leaf(v, path)):
+        if not carries_derivative(t):
             return
-        d = cot.cast(self.builder, d, leaf(v, path))
+        d = cot.cast(self.builder, d, t)
         d = cot.add(self.builder, self.get(v, path), d)
         self.put(v, path, self.named(d, v, path))
 
@@ -181,8 +182,6 @@ def gradient_of(frame: Frame, p: Value, path: Path) -> Value:
     if not carries_derivative(t):
         return b.const(None)
     d = frame.full(p, path)
-    if isinstance(t, Scalar) and isinstance(d.type, Array) and d.type.dtype != np.float64:
-        d = b.call(float, d)
     if isinstance(t, Array) and t.rank == 0 and isinstance(d.type, Scalar):
         d = b.call(t.dtype.type, d)
     return d

@@ -16,7 +16,7 @@ from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.clone import inline
 from adcompile.ir.core import Block, Function, Loc, Param, Stmt, Value
-from adcompile.ir.types import FLOAT, NONE, Array, Static, Tree, Type
+from adcompile.ir.types import FLOAT, NONE, Array, Static, Tree, Type, is_inexact
 
 if TYPE_CHECKING:
     from adcompile.optim.base import Optimizer
@@ -44,7 +44,7 @@ def append_update(fn: Function, optimizer: Optimizer) -> list[str]:
     quiet = b.at(_place(ret.loc, ""))
     parts = [tree and _state_leaves(quiet, tree, weights) for tree in trees]
     for path, p in weights.items():
-        title = f"{type(optimizer).__name__}: {_path_name(fn.params[0].name, path)}"
+        title = f"{type(optimizer).__name__}: {_path_name(fn.params[0].name, params.type, path)}"
         b = b.at(_place(ret.loc, title))
         slots = [None if leaves is None else leaves[path] for leaves in parts]
         update.inline(b, p, _gradient_leaf(b, grads, path), slots)
@@ -112,7 +112,7 @@ def _leaf_types(t: Type, path: Path = ()) -> list[tuple[Path, Type]]:
             for key, item in zip(t.keys, t.items, strict=True)
             for leaf in _leaf_types(item, (*path, key))
         ]
-    return [(path, t)] if isinstance(t, Array) else []
+    return [(path, t)] if isinstance(t, Array) and is_inexact(t) else []
 
 
 def _known_leaves(block: Block, tree: Value) -> dict[Path, Value]:
@@ -167,5 +167,10 @@ def _gradient_leaf(b: Builder, grads: Value, path: Path) -> Value:
     return grads
 
 
-def _path_name(root: str, path: Path) -> str:
-    return root + "".join(f"[{key!r}]" for key in path)
+def _path_name(text: str, t: Type, path: Path) -> str:
+    for key in path:
+        assert isinstance(t, Tree)
+        plain = t.node in (tuple, list, dict)
+        text += f"[{key!r}]" if plain else f".{key}"
+        t = t.child(key)
+    return text

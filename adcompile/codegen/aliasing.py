@@ -25,7 +25,7 @@ all allclose any append arange argmax argmin argpartition argsort argwhere array
 average bincount choose clip compress concatenate convolve copy corrcoef correlate count_nonzero cov
 cross cumprod cumsum cumulative_sum cumulative_prod delete diff digitize dot empty empty_like eye
 flatnonzero full full_like geomspace gradient histogram histogram2d hstack identity indices inner
-insert interp isclose ix_ kron lexsort linspace logspace matvec max mean median meshgrid min nanmax
+insert interp isclose kron lexsort linspace logspace matvec max mean median meshgrid min nanmax
 nanmean nanmin nanprod nanstd nansum nanvar nonzero ones ones_like outer pad percentile prod ptp
 quantile repeat roll round searchsorted sinc sort stack std sum take take_along_axis tensordot tile
 trace trapezoid tri tril triu unique vander var vdot vecdot vecmat vstack where zeros zeros_like
@@ -38,6 +38,7 @@ trace vecdot vector_norm
 _NEW_OTHER = (
     list,
     runtime.zeros_like,
+    runtime.last_writes,
     abs,
     pow,
     round,
@@ -66,12 +67,29 @@ IMMUTABLE = frozenset(
     [*_OPERATORS, *_functions(np, _REDUCTIONS), np.linalg.norm, np.linalg.det, abs, pow, round]
 )
 
+# Of these, functions that hand back what they are given for some values of an argument: how it is
+# called, where it stands, what it is if it is not given, and what hands back.
+HAND_BACK: dict[Callable[..., Any], tuple[str, int, Any, tuple[Any, ...]]] = {
+    np.diff: ("n", 1, 1, (0,)),
+    np.linalg.matrix_power: ("n", 1, None, (1,)),
+    np.meshgrid: ("copy", 1 << 30, True, (False,)),
+}
+
+# Views that can be written through, whatever the layout of their argument.
+VIEWS = frozenset(
+    _functions(
+        np,
+        "transpose matrix_transpose swapaxes moveaxis rollaxis squeeze expand_dims flip fliplr"
+        " flipud rot90 real atleast_1d atleast_2d atleast_3d",
+    )
+)
+
 
 def may_hold_memory(t: Type) -> bool:
     """Whether a value of type `t` can share memory or be changed."""
     if isinstance(t, Tree):
         return any(map(may_hold_memory, t.items))
-    return not isinstance(t, Scalar | Static)
+    return not isinstance(t, (Scalar, Static))
 
 
 def is_fresh(op: Op, result: Value) -> bool:
@@ -81,6 +99,8 @@ def is_fresh(op: Op, result: Value) -> bool:
     match op:
         case core.Call():
             if op.fn is operator.getitem:
+                return False
+            if op.fn in HAND_BACK and _hands_back(op):
                 return False
             product = op.fn is np.einsum and len(op.args) > 2  # of one array it may be a view
             return op.fn in FRESH or isinstance(op.fn, np.ufunc) or product or _is_copy(op)
@@ -95,13 +115,15 @@ def is_fresh(op: Op, result: Value) -> bool:
 
 def is_immutable(op: Op, result: Value) -> bool:
     """Whether `result` is a number that no write can change."""
-    if not may_hold_memory(result.type) or isinstance(op, core.Undef):
+    if isinstance(op, core.Undef):
         return True
-    if not (isinstance(result.type, Array) and result.type.rank == 0):
+    if not isinstance(result.type, Array):
+        return not may_hold_memory(result.type)
+    if result.type.shape:
         return False
     match op:
         case core.Call():
-            return op.fn in IMMUTABLE or isinstance(op.fn, np.ufunc | type)
+            return op.fn in IMMUTABLE or isinstance(op.fn, (np.ufunc, type))
         case core.Index():
             x = op.operands[0]
             whole = all(entry == "value" for entry in op.spec)
@@ -111,6 +133,13 @@ def is_immutable(op: Op, result: Value) -> bool:
                 and all(isinstance(v.type, Scalar) for v in op.operands[1:])
             )
     return False
+
+
+def _hands_back(op: core.Call) -> bool:
+    name, position, default, values = HAND_BACK[op.fn]
+    given = op.kwargs.get(name) or next(iter(op.args[position : position + 1]), None)
+    value = default if given is None else core.constant(given, None)
+    return value is None or value in values
 
 
 def _is_copy(op: core.Call) -> bool:

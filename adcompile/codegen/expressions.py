@@ -26,7 +26,7 @@ Node = Any
 
 
 class Level(IntEnum):
-    """How tightly an expression binds, loosest first."""
+    """How tightly an expression binds, loosest first. (`level + 1` is what binds tighter.)"""
 
     COMPREHENSION = 0  # of the `for` and `if` in a comprehension, as places to break a line
     NAMED = 1
@@ -51,6 +51,7 @@ class Level(IntEnum):
 
 # Of a node, or of the operator that a node has. What is not listed is an atom.
 LEVELS = {
+    **dict.fromkeys(("Name", "Call", "Attribute", "Subscript"), Level.ATOM),
     "NamedExpr": Level.NAMED,
     "Yield": Level.YIELD,
     "YieldFrom": Level.YIELD,
@@ -84,6 +85,9 @@ LEVELS = {
 def level_of(node: Node) -> Level:
     """How tightly the text of an expression (or of a pattern) binds."""
     kind = type(node).__name__
+    known = LEVELS.get(kind)
+    if known is not None:
+        return known
     if kind in ("BinOp", "BoolOp", "UnaryOp"):
         return LEVELS[type(node.op).__name__]
     if kind == "Constant" and isinstance(node.value, (int, float, complex)):
@@ -94,7 +98,10 @@ def level_of(node: Node) -> Level:
         return Level.TUPLE
     if kind == "MatchAs" and node.pattern is not None:
         return Level.TEST
-    return LEVELS.get(kind, Level.ATOM)
+    return Level.ATOM
+
+
+_CLOSING = {"(": ")", "[": "]", "{": "}"}
 
 
 class Inexpressible(ValueError):
@@ -120,14 +127,14 @@ class Expressions(astunparse.Unparser):
 
     def write(self, text: str) -> None:
         if text:
-            self._pieces.append(text)
+            self._open[-1].items[-1].append(text)
 
     def op(self, text: str, rank: int) -> None:
         """An operator, with its spaces, before which the line may break."""
         self._pieces.append(Op(text, rank))
 
     def open(self, bracket: str, *, soft: bool = False) -> Group:
-        group = Group(bracket, {"(": ")", "[": "]", "{": "}"}[bracket], soft)
+        group = Group(bracket, _CLOSING[bracket], soft)
         self._pieces.append(group)
         self._open.append(group)
         return group
@@ -146,8 +153,11 @@ class Expressions(astunparse.Unparser):
     def _pieces(self) -> list[Piece]:
         return self._open[-1].items[-1]
 
-    def expr(self, node: Node, level: Level = Level.TEST) -> None:
+    def expr(self, node: Node, level: int = Level.TEST) -> None:
         """An expression (or pattern), in parentheses if it binds less tightly than `level`."""
+        if isinstance(node, gast.Name):  # as half of all expressions are
+            self.write(node.id)
+            return
         method = getattr(self, "_" + type(node).__name__)
         if level_of(node) >= level:
             method(node)
@@ -190,7 +200,7 @@ class Expressions(astunparse.Unparser):
         for i, operand in enumerate(operands):
             if i:
                 self.op(text, level)
-            self.expr(operand, Level(level + 1))
+            self.expr(operand, level + 1)
 
     def _BoolOp(self, t: Node) -> None:
         self._chain(t.values, " and " if isinstance(t.op, gast.And) else " or ", level_of(t))
@@ -209,7 +219,7 @@ class Expressions(astunparse.Unparser):
         self.expr(t.left, level)
         for node in reversed(spine):
             self.op(f" {self.binop[type(node.op).__name__]} ", level)
-            self.expr(node.right, Level(level + 1))
+            self.expr(node.right, level + 1)
 
     def _UnaryOp(self, t: Node) -> None:
         self.write("not " if isinstance(t.op, gast.Not) else self.unop[type(t.op).__name__])

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from adcompile.codegen.aliasing import is_immutable, sharers
-from adcompile.codegen.nesting import Nesting, Writer
+from adcompile.codegen.kinds import Writer
+from adcompile.codegen.nesting import Nesting
 from adcompile.codegen.tails import end_of
 from adcompile.ir import core
-from adcompile.ir.core import Block, Function, Op, Value
+from adcompile.ir.core import Block, Op, Value
 from adcompile.ir.types import Scalar
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(NamedTuple):
     """`source` hands its buffer to `target`: operand `at` of `op`."""
 
     source: Value
@@ -57,9 +58,9 @@ class Flow:
     closures: dict[Value, list[Value]] = field(default_factory=dict)
 
     @staticmethod
-    def of(fn: Function, plan: Nesting) -> Flow:
+    def of(plan: Nesting) -> Flow:
         flow = Flow(plan)
-        for op in core.walk(fn.block):
+        for op in plan.handing_on:
             if op not in plan.dead:
                 flow._add(op)
         return flow
@@ -75,7 +76,7 @@ class Flow:
                 self._share(end.operands, op.results)
                 pairs = zip(end.operands, op.results)
                 self.asides += [Edge(v, r, end, k) for k, (v, r) in enumerate(pairs)]
-        elif isinstance(op, core.If | core.Scope):
+        elif isinstance(op, core.If | core.Scope | core.Try):
             for block in op.blocks:
                 if isinstance(end_of(block), core.Yield):
                     self._hand_on(end_of(block), 0, op.results)
@@ -128,10 +129,13 @@ class Flow:
         pairs = [(e.source, e.target) for e in self.edges] + self.slots
         for a, b in pairs:
             union.join(a, b)
-        values = {v: None for pair in pairs for v in pair}
-        values |= {v: None for op in steps for v in (op.operands[0], op.results[0])}
-        changeable = {union.find(v) for v in values if v not in self.targets and not is_number(v)}
-        return {v for v in values if union.find(v) not in changeable}
+        handed = {v for pair in pairs for v in pair}
+        changeable = {union.find(v) for v in handed if v not in self.targets and not is_number(v)}
+        others = (v for op in steps for v in (*op.operands, op.results[0]) if v not in handed)
+        return {
+            *(v for v in handed if union.find(v) not in changeable),
+            *(v for v in others if is_number(v)),
+        }
 
     def closure(self, v: Value, steps: set[Op]) -> list[Value]:
         """`v` and all that may share memory with it from then on, also through `steps` in place."""

@@ -1,11 +1,9 @@
 """A printer that remembers which place in the user's program each line of text comes from.
 
-Statements (and the conditions of branches) carry their `Loc` as the attribute `loc`.
+Statements carry their `Loc` as the attribute `loc`.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 from adcompile.codegen.nodes import Node
 from adcompile.codegen.printer import Printer
@@ -33,21 +31,17 @@ class _Numbered(Printer):
         self._next: Loc | None = None  # of the statement that is about to start
         self._here: Loc | None = None  # of the line that is open
 
-    def dispatch(self, tree: Any) -> None:
-        for node in tree if isinstance(tree, list) else (tree,):
-            self._next = vars(node).get("loc")
-            super().dispatch(node)
+    def announce(self, stmt: Node) -> None:
+        super().announce(stmt)
+        self._next = vars(stmt).get("loc")
 
     def fill(self, text: str = "") -> None:
         super().fill(text)
         self._here = self._next
 
-    def soft_named(self, node: Node, *args: Any) -> None:
-        self._here = vars(node).get("loc", self._here)  # an `elif` starts no statement
-        super().soft_named(node, *args)
-
     def _flush(self) -> None:
         start, loc = len(self._lines), self._here if self._open else None
         super()._flush()
         if loc is not None:
-            self.locs.update((k, loc) for k in range(start, len(self._lines)))
+            for k in range(start, len(self._lines)):
+                self.locs[k] = loc

@@ -30,6 +30,10 @@ class Live:
     slot: dict[Value, Value] = field(default_factory=dict)  # parameters of conditions → slots
     spans: dict[Block, tuple[int, int]] = field(default_factory=dict)  # loop bodies
 
+    def handed(self, op: Op) -> int:
+        """When what `op` hands on may first be written: after the head of a `for` was read."""
+        return self.at[op] + (2 if isinstance(op, core.For) else 0)
+
     def covers(self, v: Value, point: int) -> bool:
         return any(a <= point <= b for a, b in self.ranges.get(v, ()))
 
@@ -49,7 +53,7 @@ class _Numbering:
     start: dict[Block, int] = field(default_factory=dict)
     end: dict[Op, int] = field(default_factory=dict)  # of ops with blocks
     defined: dict[Value, tuple[Block, int]] = field(default_factory=dict)
-    uses: dict[Value, list[tuple[Block, int]]] = field(default_factory=dict)
+    uses: dict[Value, dict[Block, int]] = field(default_factory=dict)  # the last in each block
     extra: dict[Value, Ranges] = field(default_factory=dict)
 
     def step(self) -> int:
@@ -57,7 +61,7 @@ class _Numbering:
         return self.point
 
     def read(self, v: Value, block: Block, point: int) -> None:
-        self.uses.setdefault(self.live.slot.get(v, v), []).append((block, point))
+        self.uses.setdefault(self.live.slot.get(v, v), {})[block] = point  # points only grow
 
     def read_line(self, op: Op, block: Block, point: int) -> None:
         for v in self.plan.reads(op):
@@ -80,15 +84,13 @@ class _Numbering:
                 continue
             _, block, ops = task
             for op in ops:
-                if op in self.plan.expressions or not self.plan.is_line(op):
-                    if self.plan.is_line(op):
-                        self.line(op, block)
-                elif op.blocks:
+                if not self.plan.is_line(op):
+                    continue
+                if op.blocks and op not in self.plan.expressions:
                     stack.append(("ops", block, ops))
                     stack.extend(reversed(self.compound(op, block)))
                     break
-                else:
-                    self.line(op, block)
+                self.line(op, block)
 
     def line(self, op: Op, block: Block) -> None:
         point = self.step()
@@ -114,21 +116,37 @@ class _Numbering:
         self.live.at[op] = point
         match op:
             case core.If():
-                self.read_line(op, block, point)
+                if op not in self.plan.clauses:
+                    self.read_line(op, block, point)
                 return [
                     *self.arm(op, op.then, block),
                     *self.arm(op, op.orelse, block),
                     ("close", op),
                 ]
+            case core.Try():
+                self.read_line(op, block, point)
+                enter, *handler = self.arm(op, op.handler, block)
+                # `as e` ends with the clause: what is done later needs another variable.
+                catch = ("define_params", op.handler)
+                if op in self.plan.clauses.values():
+                    caught = [enter, catch, *handler]
+                else:
+                    caught = [catch, enter, *handler]
+                return [*self.arm(op, op.body, block), *caught, ("close", op)]
             case core.Scope():
                 self.read_line(op, block, point)
-                return [*self.arm(op, op.body, block), ("close", op)]
+                enter, *body = self.arm(op, op.body, block)
+                return [enter, ("define_params", op.body), *body, ("close", op)]
             case core.For() | core.While():
                 return self.loop(op, block, point)
         raise AssertionError(f"{type(op).__name__} has blocks")
 
     def arm(self, op: Op, inner: Block, outer: Block) -> list[tuple]:
         return [("enter", inner), ("ops", inner, iter(inner.ops)), ("leave", op, inner, outer)]
+
+    def define_params(self, block: Block) -> None:
+        for p in block.params:
+            self.define(p, block, self.point + 1)
 
     def loop(self, op: core.For | core.While, block: Block, point: int) -> list[tuple]:
         for v in op.inits:
@@ -187,6 +205,9 @@ class _Numbering:
         for r in op.results if isinstance(end_of(block), core.Yield) else ():
             self.extra.setdefault(r, []).append((point + 1, point + 1))
             self.define(r, outer, point + 1)  # in the end: that of the last branch
+        if isinstance(op, core.Try) and op not in self.plan.clauses.values():
+            for p in block.params:
+                self._until_here(p, point + 1)
 
     def leave_loop(self, op: core.For | core.While, outer: Block) -> None:
         point = self._ends(op.body)
@@ -203,6 +224,15 @@ class _Numbering:
 
     def close(self, op: Op) -> None:
         self.end[op] = self.step()
+        if isinstance(op, core.If) and op in self.plan.clauses:
+            caught = self.plan.clauses[op]
+            for r, y in zip(caught.results, end_of(caught.handler).operands):
+                if y in caught.handler.params:
+                    self._until_here(r, self.point)
+
+    def _until_here(self, v: Value, point: int) -> None:
+        """`except … as v` deletes the name at the end of the clause: it is taken so long."""
+        self.extra.setdefault(v, []).append((self.defined[v][1], point))
 
     # --- from uses to ranges ----------------------------------------------------------------------
 
@@ -218,7 +248,7 @@ class _Numbering:
     def _last_uses(self, v: Value, home: Block) -> dict[Block, int]:
         """For each block where `v` is live from the start (or its definition): until when."""
         last: dict[Block, int] = {}
-        for block, q in self.uses.get(v, ()):
+        for block, q in self.uses.get(v, {}).items():
             while True:
                 known = last.get(block)
                 last[block] = q if known is None else max(known, q)

@@ -13,6 +13,7 @@ import itertools
 import linecache
 import pprint
 import re
+import sys
 import types
 import weakref
 from typing import Any
@@ -86,13 +87,25 @@ def standalone(generated: Generated, title: str) -> str:
         body, helpers = _inline_runtime(body)
         parts += helpers
         imports = sorted({*imports, "import numpy as np"})
-    constants = [f"{name} = {_literal(value, name)}" for name, value in generated.namespace.items()]
+    plain = {k: v for k, v in generated.namespace.items() if not _is_importable_class(v)}
+    for name, cls in generated.namespace.items():
+        if name not in plain:
+            alias = "" if cls.__name__ == name else f" as {name}"
+            imports.append(f"from {cls.__module__} import {cls.__name__}{alias}")
+    constants = [f"{name} = {_literal(value, name)}" for name, value in plain.items()]
     if any("np." in c for c in constants) and "import numpy as np" not in imports:
         imports = sorted({*imports, "import numpy as np"})
     head = [f'"""{title}"""', "\n".join(imports), "\n".join(constants)]
     return (
         "\n\n".join(p for p in head if p) + "\n\n\n" + "\n\n\n".join([*parts, body.strip()]) + "\n"
     )
+
+
+def _is_importable_class(value: Any) -> bool:
+    """Whether `value` is a class at the top level of a module, such as a model's."""
+    if not isinstance(value, type) or value.__module__ == "__main__":
+        return False
+    return getattr(sys.modules.get(value.__module__), value.__qualname__, None) is value
 
 
 def _inline_runtime(text: str) -> tuple[str, list[str]]:

@@ -17,9 +17,12 @@ from adcompile.codegen.tails import end_of
 from adcompile.codegen.terms import Terms
 from adcompile.codegen.variables import Names
 from adcompile.ir import core
-from adcompile.ir.core import Block, Function, Op, Value
+from adcompile.ir.core import Block, Op, Value
 
 Pair = tuple[Value, Value]  # (target, source)
+
+# What passes its operands on, whatever they are.
+_PASSING = (core.Make, core.Append, core.NewSeq, core.Return, core.Invoke)
 
 
 @dataclass(eq=False, slots=True)
@@ -29,11 +32,12 @@ class Moves:
     terms: Terms
     needed: set[int] = field(default_factory=set)  # variables that are read even where undefined
 
-    def survey(self, fn: Function) -> None:
+    def survey(self) -> None:
         """Find the variables that must have a value on every path, if only None."""
-        for op in core.walk(fn.block):
-            if isinstance(op, core.Make | core.Append | core.NewSeq | core.Return | core.Invoke):
+        for op in self.placement.plan.ops:
+            if isinstance(op, _PASSING):
                 self._need(op.operands)
+        for op in self.placement.plan.handing_on:
             for target, source in self._pairs(op):
                 if source in self.names.variables and not self.names.same(target, source):
                     self._need([source])
@@ -50,7 +54,7 @@ class Moves:
             case core.For() | core.While():
                 carried = [(p, r) for p, r in zip(op.carried, op.results) if self._is_read(p)]
                 return [*zip(op.results, op.inits), *self._yielded(op, op.body), *carried]
-            case core.If() | core.Scope():
+            case core.If() | core.Scope() | core.Try():
                 return [pair for block in op.blocks for pair in self._yielded(op, block)]
         return []
 

@@ -11,11 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from adcompile import errors
-from adcompile.codegen.nesting import Writer
-from adcompile.codegen.place import Placement
+from adcompile.codegen.kinds import Writer
+from adcompile.codegen.live import Interval
+from adcompile.codegen.place import Placement, written
 from adcompile.codegen.spelling import spell
 from adcompile.codegen.tails import Prepared, end_of
-from adcompile.codegen.variables import Names, Variable, merged, overlap
+from adcompile.codegen.variables import Names, Variable, merged, overlap, without
 from adcompile.ir import core
 from adcompile.ir.core import Block, Op, Value
 
@@ -36,7 +37,7 @@ class _Coalescer:
     placement: Placement
     made: dict[Value, Variable] = field(default_factory=dict)
     parent: dict[int, Variable] = field(default_factory=dict)  # id of a variable → its heir
-    adjoint: set[Value] = field(default_factory=set)  # those that have no name
+    adjoint: set[Value] = field(default_factory=set)  # cotangents and what is computed from them
     saved: dict[int, core.Append] = field(default_factory=dict)  # id of a tape → what it is given
 
     def find(self, v: Value) -> Variable:
@@ -63,48 +64,49 @@ class _Coalescer:
 
     def _is_nameless(self, v: Value) -> bool:
         """Whether `v` is never written: not read at all, or taken apart where it is made."""
-        users = self.placement.plan.users.get(v, ())
-        if isinstance(v.owner, Block):
-            return all(u in self.placement.plan.absorbed for u in users)
-        if isinstance(v.owner, core.Unpack):
-            return bool(users) and all(u in self.placement.plan.absorbed for u in users)
-        return False
+        if not isinstance(v.owner, (Block, core.Unpack)):
+            return False
+        plan = self.placement.plan
+        users = plan.users.get(v, ())
+        if not users:
+            return isinstance(v.owner, Block)
+        return all(u in plan.absorbed for u in users)
 
     def _add(self, v: Value) -> None:
         hint = v.name if v.name and v.name.isidentifier() else None
         rank = 0 if hint is None else 2 if isinstance(v.owner, Block) else 1
         ranges = list(self.placement.live.ranges[v])
-        self.made[v] = Variable(ranges, hint, self._is_adjoint(v), rank=rank, first=v)
-
-    def _is_adjoint(self, v: Value) -> bool:
-        """Whether `v` is a cotangent, or computed from one."""
-        if v.name is not None:
-            return v.name.startswith("d_") and self._order(v) > 0
-        return v in self.adjoint
+        self.made[v] = Variable(ranges, hint, v in self.adjoint, rank=rank, first=v)
 
     def _find_adjoints(self) -> None:
-        """The unnamed values that are computed from cotangents."""
-        for op in core.walk(self.prepared.fn.block):
-            if self.placement.plan.order(op) > 0 and any(map(self._is_adjoint, op.operands)):
-                self.adjoint.update(r for r in op.results if r.name is None)
-
-    def _order(self, v: Value) -> int:
-        plan = self.placement.plan
-        if isinstance(v.owner, Op):
-            return plan.order(v.owner)
-        return plan.sweep[v.owner] if isinstance(v.owner, Block) else 0
+        plan, adjoint = self.placement.plan, self.adjoint
+        carried = [p for block in plan.around if plan.sweep[block] > 0 for p in block.params]
+        adjoint.update(p for p in carried if p.name and p.name.startswith("d_"))
+        for op in plan.ops:
+            if plan.order[op] > 0:
+                computed = not adjoint.isdisjoint(op.operands)
+                for r in op.results:
+                    if r.name.startswith("d_") if r.name is not None else computed:
+                        adjoint.add(r)
 
     # --- coalescing ------------------------------------------------------------------------------
 
     def coalesce(self) -> None:
         plan = self.placement.plan
-        ops = [op for op in core.walk(self.prepared.fn.block) if op not in plan.dead]
-        for op in ops:
-            if isinstance(op, Writer) or op in self.placement.in_place:
-                self.unite(op.operands[0], op.results[0], force=True)
+        for op in plan.ops:
+            if op in self.placement.in_place or (isinstance(op, Writer) and op not in plan.dead):
+                self.unite(
+                    written(op) if isinstance(op, core.Call) else op.operands[0],
+                    op.results[0],
+                    force=True,
+                )
+        ops = [op for op in plan.handing_on if op not in plan.dead]
         for branch, slots in self.prepared.pushed:
             for r, slot in zip(branch.results, slots):
                 self.unite(slot, r, force=True)  # an arm may leave the loop
+        for op in ops:
+            if isinstance(op, core.For):
+                self._inits(op, alike=True)
         for op in ops:
             if isinstance(op, core.For | core.While):
                 self._loop(op)
@@ -115,9 +117,9 @@ class _Coalescer:
                 self._name_items(op)
         for op in ops:
             if isinstance(op, core.For | core.While):
-                self._pairs(op.results, op.inits)
+                self._inits(op)
                 self._pairs(op.results, end_of(op.body).operands)
-            elif isinstance(op, core.If | core.Scope) and plan.is_line(op):
+            elif isinstance(op, core.If | core.Scope | core.Try) and plan.is_line(op):
                 for block in op.blocks:
                     if isinstance(end_of(block), core.Yield):
                         self._pairs(op.results, end_of(block).operands)
@@ -125,6 +127,17 @@ class _Coalescer:
     def _pairs(self, results: list[Value], sources: list[Value]) -> None:
         for r, v in zip(results, sources):
             self.unite(r, v)
+
+    def _inits(self, op: core.For | core.While, alike: bool = False) -> None:
+        """Initial values with results; the head of a `for` may read either: they are equal then.
+
+        With `alike` only those that have one name and are both alive at the head.
+        """
+        at = self.placement.live.at[op]
+        head = (at + 1, at + 2) if isinstance(op, core.For) else None
+        for r, v in zip(op.results, op.inits):
+            if not alike or (v.name == r.name and self.conflicting(r, v)):
+                self.unite(r, v, equal=head)
 
     def _loop(self, op: core.For | core.While) -> None:
         """Parameters with results; where both are alive the yielded version keeps the name."""
@@ -156,7 +169,7 @@ class _Coalescer:
                 self._name_item(part, source)
 
     def _name_item(self, part: Value, source: Value) -> None:
-        if part in self.made and source in self.made:
+        if part in self.made and source in self.made and not self.unite(source, part):
             self.find(part).hint = self.find(source).hint
             self.find(part).first = source
 
@@ -164,18 +177,30 @@ class _Coalescer:
         plan = self.placement.plan
         return isinstance(y.owner, Op) and y in self.made and plan.home.get(y.owner) is body
 
+    def conflicting(self, a: Value, b: Value) -> bool:
+        return a in self.made and b in self.made and self.conflict(a, b)
+
     def conflict(self, a: Value, b: Value) -> bool:
         x, y = self.find(a), self.find(b)
         return x is not y and overlap(x.ranges, y.ranges)
 
-    def unite(self, a: Value, b: Value, *, force: bool = False, any_name: bool = False) -> bool:
-        """Make `a` and `b` one variable if they may be."""
+    def unite(
+        self,
+        a: Value,
+        b: Value,
+        *,
+        force: bool = False,
+        any_name: bool = False,
+        equal: Interval | None = None,
+    ) -> bool:
+        """Make `a` and `b` one variable if they may be; in the interval `equal` they are."""
         if a not in self.made or b not in self.made:
             return False
         x, y = self.find(a), self.find(b)
         if x is y:
             return True
-        clash = overlap(x.ranges, y.ranges) or (x.fixed and y.fixed)
+        ranges = x.ranges if equal is None else without(x.ranges, equal)
+        clash = overlap(ranges, y.ranges) or (x.fixed and y.fixed)
         if force:
             if clash:
                 raise errors.InternalError("two values that are alive at once must be one variable")

@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import operator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from adcompile.codegen.nesting import Loop, Nesting, Writer, idle_arm, survey, written_classes
+from adcompile.codegen.kinds import Loop, Writer
+from adcompile.codegen.nesting import Nesting, idle_arm, survey, written_classes
 from adcompile.codegen.nodes import BINARY
 from adcompile.codegen.tails import Break, end_of
 from adcompile.codegen.targets import absorb_items, joins, rotated
@@ -33,7 +34,13 @@ MAX_WIDTH = 84
 _INTEGER_STEPS = frozenset(
     [operator.add, operator.sub, operator.mul, operator.floordiv, operator.neg]
 )
-_SIZES = (len, np.size, np.shape)
+_SIZES = frozenset([len, np.size, np.shape])
+_NOTHING: frozenset[int] = frozenset()
+
+# What is never part of an expression.
+_NOWHERE = (*Writer, *Loop, core.Scope, core.Try, core.Unpack)
+_ENDS = (Break, core.Return)
+_CONTAINERS = (core.Make, core.Append)
 
 
 class Size(NamedTuple):
@@ -49,7 +56,7 @@ class Size(NamedTuple):
 def nest(fn: Function) -> Nesting:
     """Decide for every op of `fn` (which comes from `tails.prepare`) where it is printed."""
     plan = survey(fn)
-    work = _Nester(plan, fn, written_classes(fn))
+    work = _Nester(plan, fn, written_classes(plan))
     for block in reversed(list(core.walk_blocks(fn.block))):
         work.block(block)
     return plan
@@ -60,7 +67,7 @@ class _Nester:
     plan: Nesting
     fn: Function
     classes: dict[Value, int]
-    sizes: dict[Op, Size] = field(default_factory=dict)  # of what is inlined
+    sizes: dict[Any, Size] = field(default_factory=dict)  # of the ops that are inlined
     pending: dict[Op, None] = field(default_factory=dict)  # inlined, not yet used
     effects: list[Op] = field(default_factory=list)  # those of `pending` with effects
     rotated: set[Value] = field(default_factory=set)
@@ -81,27 +88,28 @@ class _Nester:
             if self._is_dead(op):
                 self.plan.dead.add(op)
             elif self._is_free(op, block):
-                self._take(op, self._size(op, self._children(op)))
+                self._take(op, self._size(op))
             elif isinstance(op, core.Unpack) and joins(self.plan, op, previous):
                 self.plan.absorbed.add(op)
             else:
                 self._place(op, block)
                 if op not in self.plan.inlined:
                     previous = op
-        if any(map(self.plan.has_effect, block.ops)):
+        if block in self.plan.around and any(map(self.plan.has_effect, block.ops)):
             self.plan.acting.add(block)
 
     # --- one op ----------------------------------------------------------------------------------
 
     def _place(self, op: Op, block: Block) -> None:
         children = self._children(op)
-        children = self._in_order_of_effects(op, children)
-        size = self._size(op, children)
-        if self.plan.order(op) > 0 and not isinstance(op, core.Return | Break):
+        if self.effects:
+            children = self._in_order_of_effects(op, children)
+        size = self._size(op)
+        if self.plan.order[op] > 0 and not isinstance(op, _ENDS):
             children, size = self._legible(op, children, size)
         for c in children:
             self.pending.pop(c, None)
-        if any(self.sizes[c].effect for c in children):
+        if self.effects:
             self.effects = [e for e in self.effects if e not in children]
         if isinstance(op, core.If) and self._is_expression(op):
             self.plan.expressions.add(op)
@@ -120,40 +128,46 @@ class _Nester:
     def _drop(self, op: Op) -> None:
         """Give `op`, which was to be nested, a line of its own."""
         self.plan.inlined.discard(op)
+        del self.sizes[op]
         self.pending.pop(op, None)
         if op in self.effects:
             self.effects.remove(op)
 
     def _children(self, op: Op) -> list[Op]:
-        found = [v.owner for v in op.operands]
-        return [c for c in found if isinstance(c, Op) and c in self.plan.inlined]
+        sizes = self.sizes
+        return [v.owner for v in op.operands if v.owner in sizes]  # type: ignore[misc]
 
-    def _size(self, op: Op, children: list[Op]) -> Size:
-        sizes = [self.sizes[c] for c in children]
-        for block in op.blocks if isinstance(op, core.If) else ():
-            ends = [v.owner for v in end_of(block).operands]
-            sizes += [self.sizes[e] for e in ends if isinstance(e, Op) and e in self.plan.inlined]
-        if isinstance(op, core.Const | core.Global):
-            text = repr(op.value) if isinstance(op, core.Const) else op.source.name
-            return Size(0, 0, min(len(text), 40), frozenset(), False)
-        leaf = [
-            v for v in op.operands if not (isinstance(v.owner, Op) and v.owner in self.plan.inlined)
-        ]
-        written = frozenset(self.classes[v] for v in leaf if v in self.classes)
-        written = written.union(*(s.written for s in sizes)) if sizes else written
-        return Size(
-            1 + sum(s.operators for s in sizes),
-            1 + max((s.depth for s in sizes), default=0),
-            _own_width(op) + sum(s.width for s in sizes) + sum(len(v.name or "d_t") for v in leaf),
-            written,
-            self.plan.has_effect(op) or any(s.effect for s in sizes),
-        )
+    def _size(self, op: Op) -> Size:
+        if isinstance(op, core.Const):
+            return Size(0, 0, min(len(repr(op.value)), 40), _NOTHING, False)
+        if isinstance(op, core.Global):
+            return Size(0, 0, min(len(op.source.name), 40), _NOTHING, False)
+        sizes, classes, parts = self.sizes, self.classes, []
+        operators, deepest, width, written = 1, 0, _own_width(op), _NOTHING
+        effect = self.plan.has_effect(op)
+        for v in op.operands:
+            if v.owner in sizes:
+                parts.append(sizes[v.owner])
+            else:
+                width += len(v.name or "d_t")
+                if v in classes:
+                    written |= {classes[v]}
+        if isinstance(op, core.If):
+            ends = [v.owner for block in op.blocks for v in end_of(block).operands]
+            parts += [sizes[end] for end in ends if end in sizes]
+        for part in parts:
+            operators += part.operators
+            deepest = max(deepest, part.depth)
+            width += part.width
+            written |= part.written
+            effect = effect or part.effect
+        return Size(operators, deepest + 1, width, written, effect)
 
     def _legible(self, op: Op, children: list[Op], size: Size) -> tuple[list[Op], Size]:
         """Take the largest children out as long as the expression is more than one can read."""
-        while not isinstance(op, core.Make | core.Append) and (
+        while (
             size.operators > MAX_OPERATORS or size.depth > MAX_DEPTH or size.width > MAX_WIDTH
-        ):
+        ) and not isinstance(op, _CONTAINERS):
             movable = [c for c in children if c in self.pending and self.sizes[c].operators > 0]
             movable = [c for c in movable if not isinstance(c, core.Make)]
             if not movable:
@@ -161,7 +175,7 @@ class _Nester:
             largest = max(movable, key=lambda c: (self.sizes[c].operators, self.sizes[c].width))
             self._drop(largest)
             children = [c for c in children if c is not largest]
-            size = self._size(op, children)
+            size = self._size(op)
         return children, size
 
     # --- what may not be moved -------------------------------------------------------------------
@@ -197,17 +211,17 @@ class _Nester:
     # --- what nests ------------------------------------------------------------------------------
 
     def _nests(self, op: Op, block: Block) -> bool:
-        if len(op.results) != 1 or isinstance(op, Writer | Loop | core.Scope | core.Unpack):
-            return False
-        if isinstance(op, core.If) and op not in self.plan.expressions:
-            return False
-        if isinstance(op, core.NewSeq) and (op.results[0].name or not op.operands):
+        if len(op.results) != 1 or isinstance(op, _NOWHERE):
             return False
         (v,) = op.results
-        users = self.plan.users.get(v, [])
+        users = self.plan.users.get(v, ())
         if len(users) != 1 or self.plan.home[users[0]] is not block:
             return False
         (user,) = users
+        if isinstance(op, core.If) and op not in self.plan.expressions:
+            return False
+        if isinstance(op, core.NewSeq) and (v.name or not op.operands):
+            return False
         if isinstance(user, core.If) and user.form != "if" and user not in self.plan.expressions:
             return self._is_expression(user) and self._same_statement(op, user) and v.name is None
         if v in self.rotated and isinstance(user, core.Yield):
@@ -222,16 +236,17 @@ class _Nester:
     def _may_be_unnamed(self, op: Op, v: Value, user: Op) -> bool:
         if v.name is None:
             return True
-        return self.plan.order(op) > 0 and any(r.name == v.name for r in user.results)
+        return self.plan.order[op] > 0 and any(r.name == v.name for r in user.results)
 
     def _same_statement(self, op: Op, user: Op) -> bool:
-        if isinstance(op, core.Make) and isinstance(user, core.Return | core.Make | core.Append):
+        same = op.loc.stmt is user.loc.stmt
+        if same and self.plan.order[op] == self.plan.order[user]:
             return True
-        if isinstance(user, Break | core.Yield):
+        if isinstance(op, core.Make) and isinstance(user, (core.Return, *_CONTAINERS)):
             return True
-        if isinstance(user, core.For) and isinstance(op.results[0].type, Scalar):
-            return op.loc.stmt is user.loc.stmt
-        return op.loc.stmt is user.loc.stmt and self.plan.order(op) == self.plan.order(user)
+        if isinstance(user, (Break, core.Yield)):
+            return True
+        return same and isinstance(user, core.For) and isinstance(op.results[0].type, Scalar)
 
     def _yields_expression(self, block: Block) -> bool:
         """Whether what `block` yields is printed in place: a condition, an arm of an expression."""
@@ -261,14 +276,12 @@ class _Nester:
         )
 
     def _is_dead(self, op: Op) -> bool:
-        if (
-            not op.results
-            or op.blocks
-            or core.has_effect(op)
-            or isinstance(op, core.Invoke | core.Unpack)
-        ):
+        for r in op.results:
+            if self.plan.users.get(r):
+                return False
+        if not op.results or op.blocks or self.plan.has_effect(op) or isinstance(op, core.Unpack):
             return False
-        if any(self.plan.users.get(r) for r in op.results):
+        if op in self.plan.guarded:
             return False
         return op.order > 0 or isinstance(op, core.Const) or all(r.name is None for r in op.results)
 
@@ -276,12 +289,12 @@ class _Nester:
 
     def _is_free(self, op: Op, block: Block) -> bool:
         match op:
+            case core.Call():
+                return self._is_free_number(op)
             case core.Const():
                 return op.result.name is None or op.order > 0
             case core.Global() | core.Undef():
                 return True
-            case core.Call():
-                return self._is_free_number(op)
             case core.Item():
                 return self._is_free_item(op)
             case core.Index():
@@ -295,7 +308,9 @@ class _Nester:
         return v.owner in self.plan.inlined and v.owner not in self.pending
 
     def _is_free_number(self, op: core.Call) -> bool:
-        if len(op.results) != 1 or op.effect or op.result.name:
+        if op.fn not in _SIZES and op.fn not in _INTEGER_STEPS:
+            return False
+        if len(op.results) != 1 or op.effect or op.results[0].name:
             return False
         (v,) = op.results
         if op.fn in _SIZES:
@@ -305,7 +320,7 @@ class _Nester:
             users = self.plan.users.get(v, [])
             return root in self.tops and root not in self.classes and 1 < len(users) <= 3
         integer = isinstance(v.type, Scalar) and v.type.kind == "int"
-        if not integer or op.fn not in _INTEGER_STEPS or not all(map(self._stable, op.operands)):
+        if not integer or not all(map(self._stable, op.operands)):
             return False
         return sum(self.sizes[c].operators for c in self._children(op)) <= 1
 
@@ -344,12 +359,13 @@ class _Nester:
 
 def _takes(user: Op, v: Value) -> bool:
     """Whether `user` prints its operand `v` as an expression (and not as a variable)."""
-    at = next(k for k, x in enumerate(user.operands) if x is v)
     match user:
+        case core.Call():
+            return True
         case core.Update() | core.Append() | core.Pop() | core.Write():
-            return at > 0
+            return user.operands[0] is not v
         case core.For():
-            return at < user.heads
+            return v in user.operands[: user.heads]
         case core.While():
             return False
     return True

@@ -45,6 +45,10 @@ COMPARE: dict[Callable[..., Any], Any] = {
     operator.is_not: gast.IsNot,
     operator.contains: gast.In,
 }
+# Operators have no parts: one node of each will do.
+_SIGNS: dict[Any, Node] = {
+    kind: kind() for table in (BINARY, UNARY, COMPARE) for kind in table.values()
+}
 # How `x[i] op= v` is written in an Update's mode.
 MODES: dict[str, Any] = {
     "+": gast.Add,
@@ -122,12 +126,12 @@ def is_operator(fn: Callable[..., Any]) -> bool:
 def operation(fn: Callable[..., Any], args: list[Node]) -> Node | None:
     """The operator expression for `fn(*args)`, or None if `fn` is no operator."""
     if fn in BINARY and len(args) == 2:
-        return gast.BinOp(args[0], BINARY[fn](), args[1])
+        return gast.BinOp(args[0], _SIGNS[BINARY[fn]], args[1])
     if fn in UNARY and len(args) == 1:
-        return gast.UnaryOp(UNARY[fn](), args[0])
+        return gast.UnaryOp(_SIGNS[UNARY[fn]], args[0])
     if fn in COMPARE and len(args) == 2:
         left, right = reversed(args) if fn is operator.contains else args
-        return gast.Compare(left, [COMPARE[fn]()], [right])
+        return gast.Compare(left, [_SIGNS[COMPARE[fn]]], [right])
     return None
 
 
@@ -136,4 +140,4 @@ def assign(targets: Node, value: Node) -> Node:
 
 
 def augment(target: Node, op: Any, value: Node) -> Node:
-    return gast.AugAssign(target, op(), value)
+    return gast.AugAssign(target, _SIGNS[op], value)

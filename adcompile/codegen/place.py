@@ -25,17 +25,31 @@ import numpy as np
 from adcompile import errors
 from adcompile.codegen.aliasing import is_fresh, sharers
 from adcompile.codegen.flow import Edge, Flow, Union, is_number
+from adcompile.codegen.kinds import Writer
 from adcompile.codegen.live import Live, liveness
 from adcompile.codegen.nest import nest
-from adcompile.codegen.nesting import Nesting, Writer
+from adcompile.codegen.nesting import Nesting
 from adcompile.ir import core
 from adcompile.ir.core import Block, Function, Op, Value
+from adcompile.ir.infer import infer_call
 from adcompile.ir.types import Array, Seq
 
 MAX_ROUNDS = 10
 
 # Operators that have an augmented form which computes the same.
 AUGMENTED = frozenset([operator.add, operator.sub, operator.mul, operator.truediv])
+
+
+_COMMUTATIVE = (operator.add, operator.mul)
+
+
+def written(op: Op) -> Value:
+    """The operand that `op` is done in place of: an array with the name of the result."""
+    (r,) = op.results
+    for x in op.operands if isinstance(op, core.Call) and op.fn in _COMMUTATIVE else ():
+        if x.type == r.type and x.name == r.name:
+            return x
+    return op.operands[0]
 
 
 @dataclass(eq=False, slots=True)
@@ -59,7 +73,7 @@ def place(fn: Function) -> Placement:
     for _ in range(MAX_ROUNDS):
         plan = nest(fn)
         placement = Placement(plan, liveness(fn, plan))
-        copies = _Placer(fn, placement).settle()
+        copies = _Placer(placement).settle()
         if not copies:
             return placement
         for edge in copies:
@@ -82,14 +96,13 @@ class _Webs:
 
 @dataclass(eq=False, slots=True)
 class _Placer:
-    fn: Function
     placement: Placement
     flow: Flow = field(init=False)
     live: Live = field(init=False)
     numbers: set[Value] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.flow = self.placement.flow = Flow.of(self.fn, self.placement.plan)
+        self.flow = self.placement.flow = Flow.of(self.placement.plan)
         self.live = self.placement.live
 
     def settle(self) -> list[Edge]:
@@ -97,14 +110,18 @@ class _Placer:
         plan, writes = self.placement.plan, self.flow.writes
         steps = [
             op
-            for op in core.walk(self.fn.block)
+            for op in plan.ops
             if isinstance(op, core.Call) and op.fn in AUGMENTED and op not in plan.dead
         ]
         self.numbers = self.placement.numbers = self.flow.numbers(steps)
         chosen = [op for op in steps if self._may_be_in_place(op)]
         must = self._webs(writes, [])
-        copies = [e for e in must.edges if self._breaks(e, must)] + self._escapes(must, set())
+        copies = [e for e in must.edges if self._breaks(e, must)]
         known = set(copies)
+        if not copies:  # a copy of the first may do for all
+            escapes = self._escapes(must, set())
+            known = set(escapes)
+            copies = [self._narrowed(e, must) for e in escapes]
         while chosen:
             webs = self._webs(writes, chosen)
             broken = [e for e in webs.edges if self._breaks(e, webs)]
@@ -120,8 +137,8 @@ class _Placer:
 
     def _may_be_in_place(self, op: core.Call) -> bool:
         """Whether arithmetic of differentiation may be meant to write into its first operand."""
-        x, result = op.operands[0], op.results[0]
-        if self.placement.plan.order(op) == 0 or not self.placement.plan.is_line(op):
+        x, result = written(op), op.results[0]
+        if self.placement.plan.order[op] == 0 or not self.placement.plan.is_line(op):
             return False
         if not isinstance(x.type, Array) or x in self.numbers or x not in self.live.ranges:
             return False
@@ -130,19 +147,19 @@ class _Placer:
     def _webs(self, writes: list[Op], steps: list[core.Call]) -> _Webs:
         """The webs of `writes` and of `steps` if they were done in place."""
         flow = self.flow
-        new = [Edge(op.operands[0], op.results[0], op, 0) for op in steps]
+        new = [Edge(written(op), op.results[0], op, op.operands.index(written(op))) for op in steps]
         flow.edges += new
         writing = {*writes, *steps}
-        written = flow.reaching(op.operands[0] for op in writing)
+        reaching = flow.reaching([*(op.operands[0] for op in writes), *map(written, steps)])
         union, edges, leaving = Union(), [], []
         for e in flow.edges:
-            if e.target in written or e.op in writing:
+            if e.target in reaching or e.op in writing:
                 edges.append(e)
                 union.join(e.source, e.target)
-            elif e.source in written:
+            elif e.source in reaching:
                 leaving.append(e)
         for r, p in flow.slots:
-            if r in written:
+            if r in reaching:
                 union.join(r, p)
         handed: dict[tuple[Op, Value], int] = {}
         for e in edges:
@@ -182,7 +199,7 @@ class _Placer:
             return True
         if webs.handed.get((edge.op, v), 0) > 1:
             return True
-        return self.live.covers(v, self.live.at[edge.op] + 1)
+        return self.live.covers(v, self.live.handed(edge.op) + 1)
 
     def _escapes(self, webs: _Webs, steps: set[Op]) -> list[Edge]:
         """Where something outside a web gets hold of its buffer and looks at it after a write."""
@@ -196,6 +213,24 @@ class _Placer:
             if points and self._is_seen(edge.target, points, steps):
                 found.append(edge)
         return found
+
+    def _narrowed(self, edge: Edge, webs: _Webs) -> Edge:
+        """Of a chain of views, the last one that is looked at: a copy of it is the smallest."""
+        points = self._after(edge.op, webs.union.find(edge.source), webs)
+        while isinstance(edge.op, core.Index | core.Call):
+            z = edge.target
+            if self._is_live(z, points) or z in self.flow.shares:
+                break
+            further = [
+                Edge(z, y, op, op.operands.index(z))
+                for op in self.placement.plan.users.get(z, ())
+                for y in sharers(op, z)
+                if self._is_seen(y, points, set())
+            ]
+            if len(further) != 1:
+                break
+            (edge,) = further
+        return edge
 
     def _shared(self, webs: _Webs) -> Iterator[Edge]:
         """What takes a view of a value of a web, or puts it into a container."""
@@ -234,11 +269,13 @@ class _Placer:
 
     def _is_seen(self, z: Value, points: list[int], steps: set[Op]) -> bool:
         """Whether `z`, or what shares memory with it, is live at one of these (sorted) points."""
-        for v in self.flow.closure(z, steps):
-            for a, b in self.live.ranges.get(v, ()):
-                k = bisect_left(points, a)
-                if k < len(points) and points[k] <= b:
-                    return True
+        return any(self._is_live(v, points) for v in self.flow.closure(z, steps))
+
+    def _is_live(self, v: Value, points: list[int]) -> bool:
+        for a, b in self.live.ranges.get(v, ()):
+            k = bisect_left(points, a)
+            if k < len(points) and points[k] <= b:
+                return True
         return False
 
 
@@ -246,13 +283,19 @@ def _insert_copy(edge: Edge, plan: Nesting) -> None:
     """Let `edge` hand on, or give away, a copy."""
     op = edge.op
     block = plan.home[op]
-    if isinstance(op, core.Index):
-        copy = _copy_of(op.results[0], op)
-        for user in plan.users.get(op.results[0], ()):
-            user.operands = [copy.results[0] if v is op.results[0] else v for v in user.operands]
+    if isinstance(op, core.Update) and _remake(op, plan):
+        return
+    if isinstance(op, core.Index | core.Call) and isinstance(op.results[0].type, Array):
+        seen = op.results[0]
+        copy = _copy_of(seen, op)
+        for user in plan.users.get(seen, ()):
+            user.operands = [copy.results[0] if v is seen else v for v in user.operands]
+        seen.name = None
         block.ops.insert(block.ops.index(op) + 1, copy)
         return
     copy = _copy_of(edge.source, op)
+    if isinstance(op, core.Update):
+        copy.results[0].name = edge.target.name
     kept = isinstance(op, core.Make | core.NewSeq) or (isinstance(op, core.Append) and edge.at)
     if kept or _is_in_expression(block, plan):
         copy.results[0].name = None
@@ -260,6 +303,38 @@ def _insert_copy(edge: Edge, plan: Nesting) -> None:
         copy.results[0].name = edge.target.name
     op.operands[edge.at] = copy.results[0]
     block.ops.insert(block.ops.index(op), copy)
+
+
+def _remake(op: core.Update, plan: Nesting) -> bool:
+    """Turn a write to all of an array into an operation that makes another array, if it can be."""
+    if op.spec != (Ellipsis,) or op.views:
+        return False
+    (x, v), block = op.operands, plan.home[op]
+    new = core.Call([x, v], op.results, op.loc, op.order, fn=np.full_like)
+    if op.mode != "=":
+        fn = {"+": operator.add, "-": operator.sub}.get(op.mode)
+        made = infer_call(fn, [x, v], {}) if fn else None
+        if not (fn and isinstance(made, Array) and isinstance(x.type, Array)):
+            return False
+        if made.dtype != x.type.dtype or made.rank != x.type.rank:
+            return False
+        new.fn = fn
+    elif v.type == x.type:
+        maker = v.owner
+        only = plan.users[v] == [op] and v.name is None
+        if (
+            only
+            and isinstance(maker, core.Call)
+            and plan.home[maker] is block
+            and is_fresh(maker, v)
+        ):
+            maker.results = op.results
+            op.results[0].owner = maker
+            block.ops.remove(op)
+            return True
+        new = core.Call([v], op.results, op.loc, op.order, fn=np.copy, member="copy()")
+    block.ops[block.ops.index(op)] = new
+    return True
 
 
 def _is_in_expression(block: Block, plan: Nesting) -> bool:

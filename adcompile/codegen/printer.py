@@ -86,7 +86,7 @@ class Printer(Expressions):
         (line,) = self._open[0].items
         self._open = []
         lines = wrap(line, self._line_indent, self._width)
-        note = " ".join(self._line_note.split())
+        note = self._line_note and " ".join(self._line_note.split())
         if note:
             noted = f"{lines[0]}  # {note}"
             if len(lines) == 1 and len(noted) <= self._width:
@@ -112,8 +112,12 @@ class Printer(Expressions):
 
     def dispatch(self, tree: Node) -> None:
         for node in tree if isinstance(tree, list) else (tree,):
-            self._note = getattr(node, "trailing_comment", "")
+            self.announce(node)
             getattr(self, "_" + type(node).__name__)(node)
+
+    def announce(self, stmt: Node) -> None:
+        """The line that is started next is the first one of `stmt`."""
+        self._note = getattr(stmt, "trailing_comment", "")
 
     def suite(self, body: list[Node], *, documented: bool = False) -> None:
         """The block after a header."""
@@ -230,7 +234,8 @@ class Printer(Expressions):
             if len(t.orelse) != 1 or not isinstance(t.orelse[0], gast.If):
                 break
             (t,) = t.orelse
-            keyword, self._note = "elif ", getattr(t, "trailing_comment", "")
+            keyword = "elif "
+            self.announce(t)
         self._orelse(t.orelse)
 
     def _While(self, t: Node) -> None:

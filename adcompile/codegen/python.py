@@ -8,9 +8,14 @@ down (`statements`, `terms`, `moves`) as a gast tree, which `printer` turns into
 from __future__ import annotations
 
 import inspect
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
+from adcompile import runtime
+from adcompile.classes import is_object_class, makes_by_fields
 from adcompile.codegen import nodes
 from adcompile.codegen.lines import locate, numbered
 from adcompile.codegen.moves import Moves
@@ -72,12 +77,21 @@ def _reserve(fn: Function, symbols: Symbols) -> None:
         match op:
             case core.Call() if op.member is None and not nodes.is_operator(op.fn):
                 symbols.function(op.fn, text)
-            case core.Const():
-                symbols.constant(op.value, text)
+            case core.Const(value=value):
+                if type(value) not in (int, float) or not abs(value) < math.inf:
+                    symbols.constant(value, text)  # (the others are literals, without a name)
             case core.Global():
                 symbols.variable(op.source)
-            case core.Make() if isinstance(op.result.type, Tree):
-                symbols.constant(op.result.type.node)
+            case core.Make() if isinstance(t := op.result.type, Tree):
+                symbols.constant(t.node)
+                if is_object_class(t.node) and not makes_by_fields(t.node, t.keys):
+                    symbols.function(runtime.instance)
+            case core.Update():
+                for step in op.views:
+                    if isinstance(step, core.ViewCall) and step.member is None:
+                        symbols.function(step.fn, text)
+                if op.mode == "add.at":
+                    symbols.function(np.add)
             case core.For():
                 symbols.taken.update(("range", "reversed", "enumerate", "zip"))
 
@@ -90,7 +104,7 @@ def _definition(
     names = assign_names(prepared, placement, symbols.taken)
     terms = Terms(placement.plan, names, symbols, callees)
     moves = Moves(placement, names, terms)
-    moves.survey(fn)
+    moves.survey()
     body = Statements(placement, names, terms, moves).function(fn.block)
     if fn.doc:
         body.insert(0, gast.Expr(nodes.literal(inspect.cleandoc(fn.doc).split("\n\n")[0])))

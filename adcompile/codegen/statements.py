@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from adcompile.codegen import nodes
+from adcompile.codegen import exceptions, nodes
 from adcompile.codegen.lines import locate
 from adcompile.codegen.moves import Moves
 from adcompile.codegen.nesting import Header
@@ -26,11 +26,13 @@ from adcompile.codegen.terms import Terms
 from adcompile.codegen.variables import Names
 from adcompile.ir import core
 from adcompile.ir.core import Block, Op, Stmt, Value
+from adcompile.ir.types import Array, Seq
 
 Body = list  # of gast statements
 Task = Iterator["Task"]
 
 _HEADER = re.compile(r"(for|while|if|elif|else|with|def|try)\b")
+_ENDS = (core.Yield, Break, core.Return)
 
 
 @dataclass(eq=False, slots=True)
@@ -44,6 +46,7 @@ class Statements:
     stmt: Stmt | None = None  # what the last comment says
     order: int = 0  # of the sweep that is being written
     top: Body = field(default_factory=list)
+    tries: dict[core.Try, Node] = field(default_factory=dict)
 
     def function(self, block: Block) -> Body:
         run(self.block(block, self.top))
@@ -54,9 +57,7 @@ class Statements:
         for op in block.ops:
             if op in plan.inlined:
                 self.terms.nest(op)
-            elif op in plan.expressions:
-                self._line(op, out)
-            elif op.blocks:
+            elif op.blocks and op not in plan.expressions:
                 yield self._compound(op, block, out)
             elif plan.is_line(op):
                 self._line(op, out)
@@ -65,7 +66,7 @@ class Statements:
 
     def _begin(self, op: Op, out: Body) -> None:
         """What stands before a statement: a blank line between sweeps, a comment."""
-        order = self.placement.plan.order(op)
+        order = self.placement.plan.order[op]
         if out is self.top and order > self.order and not isinstance(op, core.Return):
             if out:
                 out.append(blank())
@@ -73,10 +74,11 @@ class Statements:
         if order == 0 or op.order == 0 or isinstance(op, core.Const):
             return
         stmt = op.loc.stmt
-        target = stmt.text.partition("=")[0].split()
-        own = any(r.name in target for r in op.results)  # the line comes again as it was written
-        if stmt is self.stmt or own or not stmt.text or _HEADER.match(stmt.text):
+        if stmt is self.stmt or not stmt.text or _HEADER.match(stmt.text):
             return
+        target = stmt.text.partition("=")[0].split()
+        if any(r.name in target for r in op.results):
+            return  # the line comes again as it was written
         out.append(comment(stmt.text))
         self.stmt = stmt
 
@@ -86,9 +88,11 @@ class Statements:
     # --- lines -----------------------------------------------------------------------------------
 
     def _line(self, op: Op, out: Body) -> None:
-        if not isinstance(op, core.Yield | Break | core.Return):
+        if not isinstance(op, _ENDS):
             self._begin(op, out)
         match op:
+            case core.Call():
+                self._emit(op, self._called(op), out)
             case core.Yield():
                 for source in self.moves.computed(op):
                     self._begin(source, out)
@@ -106,6 +110,7 @@ class Statements:
                 self._emit(op, self._define([item], nodes.call(nodes.attribute(seq, "pop"))), out)
             case core.Assert() | core.Raise():
                 first, second = [*map(self.terms, op.operands), None][:2]
+                first = None if self._reraises(op) else first
                 node = gast.Assert if isinstance(op, core.Assert) else gast.Raise
                 self._emit(op, node(first, second), out)
             case core.Write():
@@ -115,20 +120,24 @@ class Statements:
                 value = self.terms(op.operands[0])
                 names = [self._target(r) for r in op.results]  # `(a,) = t` unpacks a single one
                 self._emit(op, nodes.assign(nodes.tuple_(names, nodes.STORE), value), out)
-            case core.Call() if self._is_augmented(op):
-                x, t = op.operands
-                if not self.names.same(x, op.result):
-                    x, t = t, x
-                name = nodes.name(self.names.of(x), nodes.STORE)
-                self._emit(op, nodes.augment(name, nodes.BINARY[op.fn], self.terms(t)), out)
             case _:
                 self._emit(op, self._define(op.results, self.terms.build(op)), out)
 
+    def _called(self, op: core.Call) -> Node:
+        if not self._is_augmented(op):
+            return self._define(op.results, self.terms.build(op))
+        x, t = op.operands
+        if not self.names.same(x, op.result):
+            x, t = t, x
+        name = nodes.name(self.names.of(x), nodes.STORE)
+        return nodes.augment(name, nodes.BINARY[op.fn], self.terms(t))
+
     def _define(self, results: list[Value], value: Node) -> Node:
         users = self.placement.plan.users
-        if not any(users.get(r) or r.name for r in results):
-            return gast.Expr(value)
-        return nodes.assign(self.target(results), value)
+        for r in results:
+            if users.get(r) or r.name:
+                return nodes.assign(self.target(results), value)
+        return gast.Expr(value)
 
     def target(self, results: list[Value]) -> Node:
         """What these values are assigned to, with what is unpacked in turn."""
@@ -138,9 +147,9 @@ class Statements:
     def _target(self, v: Value) -> Node:
         plan = self.placement.plan
         users = plan.users.get(v, ())
-        inner = [u for u in users if u in plan.absorbed and isinstance(u, core.Unpack)]
-        if inner:
-            return nodes.tuple_([self._target(r) for r in inner[0].results], nodes.STORE)
+        for u in users if plan.absorbed else ():
+            if u in plan.absorbed and isinstance(u, core.Unpack):
+                return nodes.tuple_([self._target(r) for r in u.results], nodes.STORE)
         unused = v not in self.names.variables or (not users and v.name is None)
         return nodes.name("_" if unused else self.names.of(v), nodes.STORE)
 
@@ -151,7 +160,7 @@ class Statements:
         if op.fn not in AUGMENTED or op.results[0] not in self.placement.numbers:
             return False
         same = [self.names.same(x, op.results[0]) for x in op.operands]
-        if self.placement.plan.order(op) > 0:
+        if self.placement.plan.order[op] > 0:
             return same[0] or (same[1] and op.fn in (operator.add, operator.mul))
         if not same[0]:
             return False
@@ -159,17 +168,47 @@ class Statements:
         return re.match(rf"\w+\s*{re.escape(symbol)}=", op.loc.stmt.text) is not None
 
     def _update(self, op: core.Update) -> Node:
-        x, v, *at = op.operands
-        base, value, mode = self.terms(x), self.terms(v), op.mode
+        base, value, mode = self.terms.viewed(op), self.terms(op.operands[1]), op.mode
         if mode == "add.at":
             add_at = nodes.attribute(self.terms.symbols.function(np.add), "at")
-            return gast.Expr(nodes.call(add_at, [base, self.terms.index(op.spec, at), value]))
-        place = nodes.subscript(base, self.terms.index(op.spec, at), nodes.STORE)
+            index = self.terms.index_value(op.spec, op.at)
+            return gast.Expr(nodes.call(add_at, [base, index, value]))
+        index = self.terms.index(op.spec, op.at)
+        place = nodes.subscript(base, index, nodes.STORE)
         if mode == "=":
-            return nodes.assign(place, value)
+            mode, v = self._augmented_by(op)
+            if mode == "=":
+                return nodes.assign(place, value)
+            value = self.terms(v)
+        if op.spec == (Ellipsis,) and not op.views:
+            place = nodes.name(self.names.of(op.operands[0]), nodes.STORE)
         if mode == "+" and isinstance(value, gast.UnaryOp) and isinstance(value.op, gast.USub):
             mode, value = "-", value.operand
+        t = op.result.type
+        if isinstance(t, Seq) and isinstance(t.item, Array) and t.item.rank and not op.views:
+            # the item may be a view of what others hold: it is replaced, not written into
+            old = nodes.subscript(base, index)
+            total = nodes.operation(nodes.MODE_FUNCTIONS[mode], [old, value])
+            assert total is not None
+            return nodes.assign(place, total)
         return nodes.augment(place, nodes.MODES[mode], value)
+
+    def _augmented_by(self, op: core.Update) -> tuple[str, Value]:
+        """The mode of `op` and the other operand if it may be written `x[i] *= t`."""
+        no, made, inlined = ("=", op.operands[1]), op.operands[1].owner, self.placement.plan.inlined
+        if not isinstance(made, core.Call) or made not in inlined or len(made.operands) != 2:
+            return no
+        mode = next((m for m, fn in nodes.MODE_FUNCTIONS.items() if fn is made.fn), "=")
+        x, t = made.operands
+        if op.order > 0 and mode in "+*" and not _reads_place(x, op):
+            x, t = t, x
+        if mode == "=" or not _reads_place(x, op):
+            return no
+        written = x.owner in inlined
+        if op.order == 0:
+            text = op.loc.stmt.text
+            written = re.search(rf"[^=<>!]{re.escape(mode)}=", f" {text}") is not None
+        return (mode, t) if written else no
 
     def _append(self, op: core.Append, out: Body) -> None:
         seq, item = op.operands
@@ -233,17 +272,25 @@ class Statements:
         self._begin(op, out)
         outer, start = self.stmt, len(out)
         match op:
+            case core.If() if op in self.placement.plan.clauses:
+                yield self._clauses(op, out)
             case core.If():
                 yield self._if(op, block, out)
             case core.For():
                 yield self._for(op, out)
             case core.While():
                 yield self._while(op, out)
+            case core.Try():
+                yield self._try(op, out)
             case core.Scope():
                 body: Body = []
                 yield self.block(op.body, body)
-                item = gast.withitem(self.terms(op.operands[0]), None)
-                self._emit(op, gast.With([item], body, None), out)
+                entered = [p for p in op.body.params if self.placement.plan.users.get(p)]
+                name = self._target(entered[0]) if entered else None
+                items = [gast.withitem(self.terms(op.operands[0]), name)]
+                if len(body) == 1 and isinstance(body[0], gast.With):
+                    items, body = items + body[0].items, body[0].body
+                self._emit(op, gast.With(items, body or [gast.Pass()], None), out)
         if len(out) > start:
             self.stmt = outer if outer is op.loc.stmt else None
         else:  # nothing came of it
@@ -251,7 +298,7 @@ class Statements:
             self.stmt, self.order = seen
 
     def _if(self, op: core.If, block: Block, out: Body) -> Task:
-        test, outer = locate(self.terms(op.operands[0]), op.loc), self.stmt
+        test, outer = self.terms(op.operands[0]), self.stmt
         then: Body = []
         orelse: Body = []
         yield self.block(op.then, then)
@@ -271,6 +318,47 @@ class Statements:
             out.extend(orelse)
         else:
             self._emit(op, gast.If(test, then, orelse), out)
+
+    def _try(self, op: core.Try, out: Body) -> Task:
+        body: Body = []
+        caught: Body = []
+        yield self.block(op.body, body)
+        yield self.block(op.handler, caught)
+        node = exceptions.statement(
+            [self.terms(c) for c in op.operands],
+            self._caught_name(op),
+            body,
+            caught,
+        )
+        self.tries[op] = node
+        self._emit(op, node, out)
+
+    def _caught_name(self, op: core.Try) -> str | None:
+        """What the exception is called, if anybody asks for more than to raise it again."""
+        (error,) = op.handler.params
+        plan, names = self.placement.plan, self.names
+        for r, y in zip(op.results, op.handler.yields):
+            users = plan.users.get(r, ())
+            if y is error and users and not (names.same(r, y) and all(map(self._reraises, users))):
+                return names.of(error)
+        return None
+
+    def _reraises(self, op: Op) -> bool:
+        """Whether `op` is a `raise` of the exception that is being handled."""
+        if not isinstance(op, core.Raise) or len(op.operands) != 1:
+            return False
+        caught = op.operands[0].owner
+        return isinstance(caught, core.Try) and self.placement.plan.handled(op) is caught
+
+    def _clauses(self, op: core.If, out: Body) -> Task:
+        """`except: orelse` and `else: then` of the `try` that was just written."""
+        outer = self.stmt
+        then: Body = []
+        orelse: Body = []
+        yield self.block(op.then, then)
+        self.stmt = outer
+        yield self.block(op.orelse, orelse)
+        out += exceptions.complete(self.tries[self.placement.plan.clauses[op]], then, orelse)
 
     def _for(self, op: core.For, out: Body) -> Task:
         self.moves.into_loop(op, out)
@@ -323,6 +411,29 @@ class Statements:
         if not unit:
             bounds.append(self.terms(step))
         return nodes.call("range", bounds)
+
+
+def _reads_place(v: Value, op: core.Update) -> bool:
+    """Whether `v` is what stands where `op` writes, right before it does."""
+    base = op.operands[0]
+    bases = [base]
+    if isinstance(base.owner, core.Call) and base.owner.fn is np.copy:
+        bases.append(base.owner.operands[0])
+    if op.spec == (Ellipsis,) and not op.views:
+        return v in bases
+    steps = [*zip(op.views, op.view_operands), (op.spec, op.at)]
+    for step, operands in reversed(steps):
+        read = v.owner
+        if isinstance(read, core.Index):
+            same = read.spec == step
+        elif isinstance(read, core.Call) and isinstance(step, core.ViewCall):
+            same = (read.fn, read.keywords) == (step.fn, step.keywords)
+        else:
+            return False
+        if not same or read.operands[1:] != operands:
+            return False
+        v = read.operands[0]
+    return v in bases
 
 
 def _leaves(stmt: Node) -> bool:

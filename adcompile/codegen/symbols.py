@@ -50,10 +50,12 @@ class Symbols:
         self._objects: dict[int, tuple[str, Any, str | None]] = {}
         self._refs: dict[GlobalRef, str] = {}
         self._renamed: dict[str, str] = {}  # modules whose usual name is a parameter's
+        self._written: dict[str, str] = {}  # modules that are imported, and how they are written
+        self._nodes: dict[str, Node] = {}  # functions by their paths
 
     def restart(self) -> None:
         """Keep all names, and forget what has been used of them."""
-        self.namespace, self.globals, self.imports = {}, {}, {}
+        self.namespace, self.globals, self.imports, self._written = {}, {}, {}, {}
 
     # --- names -----------------------------------------------------------------------------------
 
@@ -68,7 +70,10 @@ class Symbols:
 
     def function(self, fn: Callable[..., Any], hint: str = "") -> Node:
         """An expression for a function or class; `hint` is source text that may name an alias."""
-        return nodes.dotted(self._path(fn, hint))
+        path = self._path(fn, hint)
+        if path not in self._nodes:
+            self._nodes[path] = nodes.dotted(path)
+        return self._nodes[path]
 
     def variable(self, ref: GlobalRef) -> str:
         """The name of a global that is read anew at each call."""
@@ -115,6 +120,11 @@ class Symbols:
 
     def _import(self, prefix: str) -> str:
         """Import what `prefix` (such as `np.linalg`) starts with; returns how it is written."""
+        if prefix not in self._written:
+            self._written[prefix] = self._import_anew(prefix)
+        return self._written[prefix]
+
+    def _import_anew(self, prefix: str) -> str:
         root, dot, rest = prefix.partition(".")
         name, line = root, next(line for path, line in MODULES.values() if path == prefix)
         if root in self.reserved:  # a parameter has its name
@@ -131,10 +141,10 @@ class Symbols:
     def constant(self, value: Any, hint: str = "") -> Node:
         """An expression for a Python object."""
         match value:
-            case None | bool() | str() | bytes() | types.EllipsisType():
-                return nodes.literal(value)
             case int() | float() if type(value) in (int, float):
                 return self._number(value)
+            case None | bool() | str() | bytes() | types.EllipsisType():
+                return nodes.literal(value)
             case complex() if type(value) is complex:
                 return self._complex(value)
             case tuple() | list() if type(value) in (tuple, list):
@@ -212,11 +222,12 @@ _tables: dict[str, _Table] = {}
 
 def _paths(fn: Any) -> list[tuple[str, str]]:
     """The ways to write `fn` by way of a known module, best first."""
-    for table in (_aliases(), _optional("scipy.special"), _optional("adcompile.runtime")):
-        known = table.get(id(fn))
-        if known is not None and known[0] is fn:
-            return known[1]
-    return []
+    known = (
+        _aliases().get(id(fn))
+        or _optional("scipy.special").get(id(fn))
+        or _optional("adcompile.runtime").get(id(fn))
+    )
+    return known[1] if known is not None and known[0] is fn else []
 
 
 def _aliases() -> _Table:

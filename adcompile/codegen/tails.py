@@ -1,4 +1,4 @@
-"""A private copy of a function in which jumps are jumps again.
+"""A function in which jumps are jumps again: a private copy, where there is anything to change.
 
 Lowering turned `break` and early `return` into values: a loop body yields whether to stop, a branch
 yields what will be returned. Where a branch stands in tail position that is undone here: what
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from adcompile.codegen.kinds import HANDING_ON
 from adcompile.ir import core
 from adcompile.ir.clone import clone_block, clone_function
 from adcompile.ir.core import Block, Function, Op, Value
@@ -28,7 +29,7 @@ def end_of(block: Block) -> Op:
 
 @dataclass(eq=False, slots=True)
 class Prepared:
-    """A copy of a function to make a text of.
+    """A function to make a text of.
 
     `pushed` has, for each branch that now ends the iterations of a loop, what its results are.
     """
@@ -38,6 +39,8 @@ class Prepared:
 
 
 def prepare(fn: Function) -> Prepared:
+    if not any(type(op) in HANDING_ON for op in fn.block.ops):
+        return Prepared(fn)  # no jumps, and no buffer that would have to be copied before a write
     prepared = Prepared(clone_function(fn))
     _join_writes(prepared.fn.block)
     _push_returns(prepared.fn.block)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from adcompile.codegen.nesting import Header, Loop, Nesting
+from adcompile.codegen.kinds import Loop
+from adcompile.codegen.nesting import Header, Nesting
 from adcompile.codegen.tails import end_of
 from adcompile.ir import core
 from adcompile.ir.core import Block, Op, Value
@@ -88,7 +89,7 @@ def rotated(plan: Nesting, body: Block) -> set[Value]:
         if isinstance(y.owner, core.Call | core.Index)
         and plan.home[y.owner] is body
         and plan.users[y] == [end]
-        and not core.has_effect(y.owner)
+        and not plan.has_effect(y.owner)
         and y.name in (None, p.name, r.name)
     }
     if not movable:

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from adcompile import runtime
+from adcompile.classes import makes_by_fields
 from adcompile.codegen import nodes
 from adcompile.codegen.nesting import Nesting
 from adcompile.codegen.nodes import Node, gast
@@ -32,9 +34,11 @@ class Terms:
     built: dict[Value, Node] = field(default_factory=dict)
 
     def __call__(self, v: Value) -> Node:
-        """What stands for `v` where it is used."""
+        """What stands for `v` where it is used: one node, however often that is."""
         node = self.built.get(v)
-        return nodes.name(self.names.of(v)) if node is None else node
+        if node is None:
+            node = self.built[v] = nodes.name(self.names.of(v))
+        return node
 
     def nest(self, op: Op) -> None:
         """Remember the expression of an op that is nested."""
@@ -67,8 +71,14 @@ class Terms:
         raise AssertionError(f"{type(op).__name__} is not an expression")
 
     def _call(self, op: core.Call) -> Node:
-        args = [self(v) for v in op.args]
-        keywords = [(k, self(v)) for k, v in op.kwargs.items()]
+        return self._applied(op, [self(v) for v in op.operands], op.loc.stmt.text)
+
+    def _applied(self, op: core.Call | core.ViewCall, args: list[Node], text: str) -> Node:
+        """The call of a function, in the form that `op` has."""
+        keywords: list[tuple[str, Node]] = []
+        if op.keywords:
+            first = len(args) - len(op.keywords)
+            keywords, args = list(zip(op.keywords, args[first:])), args[:first]
         if op.member is not None:
             receiver, *args = args
             member = nodes.attribute(receiver, op.member.removesuffix("()"))
@@ -78,13 +88,30 @@ class Terms:
         node = nodes.operation(op.fn, args)
         if node is not None:
             return node
-        return nodes.call(self.symbols.function(op.fn, op.loc.stmt.text), args, keywords)
+        return nodes.call(self.symbols.function(op.fn, text), args, keywords)
+
+    def viewed(self, op: core.Update) -> Node:
+        """What `op` writes into: its array, or what is seen of it through views."""
+        node = self(op.operands[0])
+        for step, operands in zip(op.views, op.view_operands):
+            if isinstance(step, core.ViewCall):
+                node = self._applied(step, [node, *map(self, operands)], op.loc.stmt.text)
+            else:
+                node = nodes.subscript(node, self.index(step, operands))
+        return node
 
     def index(self, spec: core.Spec, values: list[Value]) -> Node:
         """What stands between the brackets."""
         left = iter(values)
         entries = [self._entry(entry, left) for entry in spec]
         return entries[0] if len(entries) == 1 else nodes.tuple_(entries)
+
+    def index_value(self, spec: core.Spec, values: list[Value]) -> Node:
+        """The same where no brackets are: `(slice(None), i)`."""
+        node = self.index(spec, values)
+        entries = node.elts if len(spec) > 1 else [node]
+        made = [_slice(e) if isinstance(e, gast.Slice) else e for e in entries]
+        return nodes.tuple_(made) if len(spec) > 1 else made[0]
 
     def _entry(self, entry: Any, values: Iterator[Value]) -> Node:
         if isinstance(entry, Slice):
@@ -115,7 +142,10 @@ class Terms:
             return nodes.call(cls, [nodes.tuple_(items)])
         if issubclass(t.node, tuple):
             return nodes.call(cls, items)
-        return nodes.call(cls, (), [(str(k), item) for k, item in zip(t.keys, items)])
+        named = [(str(k), item) for k, item in zip(t.keys, items)]
+        if makes_by_fields(t.node, t.keys):
+            return nodes.call(cls, (), named)
+        return nodes.call(self.symbols.function(runtime.instance), [cls], named)
 
     # --- conditional expressions -----------------------------------------------------------------
 
@@ -169,6 +199,15 @@ class Terms:
         if not op.loc == first.loc == second.loc:
             return None  # two comparisons of the user's
         return gast.Compare(left.left, left.ops + right.ops, left.comparators + right.comparators)
+
+
+def _slice(node: Node) -> Node:
+    """`a:b:c` as a call."""
+    parts = [node.lower, node.upper, node.step]
+    while len(parts) > 2 and parts[-1] is None:
+        parts.pop()
+    parts = [nodes.literal(None) if p is None else p for p in parts]
+    return nodes.call("slice", parts[1:] if len(parts) == 2 and node.lower is None else parts)
 
 
 def _is_bool(node: Node, kind: Node) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass, field
 
-from adcompile.codegen.live import Ranges
+from adcompile.codegen.live import Interval, Ranges
 from adcompile.ir.core import Value
 
 
@@ -51,8 +51,15 @@ def overlap(a: Ranges, b: Ranges) -> bool:
     return False
 
 
+def without(ranges: Ranges, gap: Interval) -> Ranges:
+    """`ranges` but for the points of `gap`."""
+    low, high = gap
+    cut = [part for a, b in ranges for part in ((a, min(b, low - 1)), (max(a, high + 1), b))]
+    return [(a, b) for a, b in dict.fromkeys(cut) if a <= b]
+
+
 def merged(a: Ranges, b: Ranges) -> Ranges:
-    """The union of two disjoint sorted lists (`a` is the longer one, and changed)."""
+    """The union of two sorted lists, disjoint or nearly (`a` is the longer one, and changed)."""
     if len(b) > 8:
         return sorted(a + b)
     for interval in b:

@@ -1,16 +1,19 @@
-"""Reading `x.name`: members of arrays, of objects and modules; and names from outside."""
+"""Reading `x.name`: members of arrays, of containers and modules; and names from outside.
+
+Objects of classes written in Python have a room of their own (`objects`).
+"""
 
 from __future__ import annotations
 
 import difflib
-import inspect
 import types
 from typing import Any
 
 import gast
 import numpy as np
 
-from adcompile.frontend import calls, joins, members, subscripts
+from adcompile import classes
+from adcompile.frontend import bases, calls, joins, members, objects, subscripts, writes
 from adcompile.frontend.context import Context
 from adcompile.frontend.operands import (
     Bound,
@@ -27,10 +30,7 @@ from adcompile.frontend.scopes import attribute as module_attribute
 from adcompile.frontend.wanted import fixed_type
 from adcompile.ir import core
 from adcompile.ir.core import Value
-from adcompile.ir.types import Array, Opaque, Scalar, Seq, Static, Tree, describe
-
-LIST_METHODS = {"append", "copy", "extend", "index", "insert", "pop", "reverse"}
-DICT_METHODS = {"copy", "get", "items", "keys", "pop", "setdefault", "update", "values"}
+from adcompile.ir.types import Array, Opaque, Scalar, Seq, Static, Tree, describe, with_article
 
 
 def from_outside(cx: Context, found: Outside, node: gast.AST) -> Operand:
@@ -39,7 +39,7 @@ def from_outside(cx: Context, found: Outside, node: gast.AST) -> Operand:
     What counts by its identity is known now; plain data is read at each call.
     """
     obj = found.value
-    if is_static(obj) and not hasattr(type(obj), "__dataclass_fields__"):
+    if is_static(obj) and classes.keys_of(obj) is None:
         return Known(obj)
     if not isinstance(obj, bool) and isinstance(obj, float) and _is_constant(found):
         return cx.here(node).const(obj)
@@ -51,6 +51,9 @@ def from_outside(cx: Context, found: Outside, node: gast.AST) -> Operand:
         op.result.name = found.ref.name
     if isinstance(t, Array) and not t.rank and isinstance(obj, np.ndarray):
         cx.boxed.add(op.result)
+    cx.heap.seal(
+        op.result, f"`{found.ref.name}` comes from outside: a write into it outlasts the call"
+    )
     return op.result
 
 
@@ -63,6 +66,12 @@ def attribute(cx: Context, x: Operand, name: str, node: gast.AST) -> Operand:
     """`x.name`."""
     if is_bottom(x):
         return cx.bottom(node)
+    if isinstance(x, bases.Super):
+        return bases.of_super(cx, x, name, node)
+    name = objects.written_name(cx, name, node)
+    cls = objects.class_of(cx, x)
+    if cls is not None:
+        return objects.attribute(cx, x, cls, name, node)
     match x:
         case Known(value):
             return _of_known(cx, value, name, node)
@@ -75,10 +84,10 @@ def attribute(cx: Context, x: Operand, name: str, node: gast.AST) -> Operand:
                 return Bound(x, name, node)
         case Value(type=Opaque()):
             return Bound(x, name, node)
-        case Value(type=Seq()) if name in LIST_METHODS:
+        case Value(type=Seq()) if hasattr(list, name):
             return Bound(x, name, node)
         case Obj(node=kind):
-            if name in (LIST_METHODS if kind is list else DICT_METHODS):
+            if hasattr(kind, name):
                 return Bound(x, name, node)
         case Tup() | Value(type=Tree()):
             return _of_tree(cx, x, name, node)
@@ -91,6 +100,9 @@ def attribute(cx: Context, x: Operand, name: str, node: gast.AST) -> Operand:
 
 def has(cx: Context, x: Operand, name: str, node: gast.AST) -> bool:
     """Whether `x` has an attribute `name`, as far as that is supported."""
+    cls = objects.class_of(cx, x)
+    if cls is not None:
+        return objects.has(cx, x, cls, name, node)
     if isinstance(x, Known):
         return hasattr(x.value, name)
     if isinstance(x, Value) and isinstance(x.type, Array | Scalar):
@@ -109,6 +121,10 @@ def _of_known(cx: Context, value: Any, name: str, node: gast.AST) -> Operand:
         if isinstance(value, types.ModuleType):
             path = f"{_written(node, value)}.{name}"
             return from_outside(cx, module_attribute(value, path, name), node)
+        if isinstance(value, type) and classes.is_object_class(value):
+            member = objects.of_class(cx, value, name, node)
+            if member is not None:
+                return member
         found = getattr(value, name)
     except AttributeError:
         what = f"module `{value.__name__}`" if isinstance(value, types.ModuleType) else f"{value!r}"
@@ -145,12 +161,10 @@ def _of_array(cx: Context, x: Value, name: str, node: gast.AST) -> Operand:
         return cx.emit(node, members.ATTRIBUTES[name], [x], member=name)
     if name in members.METHODS:
         return Bound(x, name, node)
-    if name in members.WRITING:
-        cx.unsupported(
-            f"`.{name}()` writes into an array; writes into arrays are not supported yet",
-            node,
-            f"make a new array: `{members.WRITING[name]}`",
-        )
+    if name in writes.METHODS:
+        return Bound(x, name, node)
+    if name == "flat":
+        return writes.flat_view(cx, x, node)
     known = [*members.ATTRIBUTES, *members.METHODS, "ndim", "dtype"]
     if hasattr(np.ndarray, name):
         cx.unsupported(f"the array member `{name}` is not supported", node)
@@ -164,22 +178,17 @@ def _of_tree(cx: Context, x: Operand, name: str, node: gast.AST) -> Operand:
     assert found is not None
     kind, keys = found
     if kind in (tuple, list, dict):
-        if (kind is dict and name in DICT_METHODS) or (kind is list and name in LIST_METHODS):
+        if hasattr(kind, name):
             return Bound(x, name, node)
         cx.mismatch(f"a {kind.__name__} has no attribute `{name}`", node)
+    assert issubclass(kind, tuple)
     if name in keys:
         return subscripts.child(cx, x, name, node)
-    if issubclass(kind, tuple) and name in ("_replace", "_asdict"):
+    if name in ("_replace", "_asdict", "index", "count"):
         return Bound(x, name, node)
-    member = inspect.getattr_static(kind, name, None)
-    if isinstance(member, property) and isinstance(member.fget, types.FunctionType):
-        return calls.call(cx, node, calls.closure_of(cx, member.fget, node, x), [], {})
-    if isinstance(member, types.FunctionType):
-        return calls.closure_of(cx, member, node, x)
-    if isinstance(member, staticmethod | classmethod):
-        return Known(getattr(kind, name))
-    if member is not None and is_static(member):
-        return Known(member)
+    member = objects.member(kind, name)
+    if member is not objects.MISSING:
+        return objects.bound(cx, kind, member, name, x, node)
     close = difflib.get_close_matches(name, [str(k) for k in keys], n=1)
     hint = f"did you mean `{close[0]}`?" if close else None
-    cx.mismatch(f"a {kind.__name__} has no attribute `{name}`", node, hint)
+    cx.mismatch(f"{with_article(kind.__name__)} has no attribute `{name}`", node, hint)

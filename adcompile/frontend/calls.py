@@ -6,7 +6,7 @@ back to itself with arguments of the same types becomes a function of its own (`
 
 from __future__ import annotations
 
-import dataclasses
+import functools
 import types
 from collections.abc import Callable
 from typing import Any
@@ -14,19 +14,32 @@ from typing import Any
 import gast
 import numpy as np
 
+from adcompile import classes
 from adcompile.errors import MissingRule, SourceUnavailable
 from adcompile.frontend import (
+    acts,
+    attributes,
+    bases,
     builtin_calls,
+    collecting,
+    construct,
+    containers,
+    draws,
     expressions,
     fold,
     joins,
     members,
+    objects,
+    overloads,
     recursion,
     subscripts,
     texts,
+    vectorized,
+    writes,
 )
-from adcompile.frontend.context import Context
+from adcompile.frontend.context import Context, leaf_types
 from adcompile.frontend.functions import code_of
+from adcompile.frontend.heap import is_reference
 from adcompile.frontend.operands import (
     Bound,
     Closure,
@@ -37,15 +50,15 @@ from adcompile.frontend.operands import (
     Unbound,
     is_bottom,
 )
-from adcompile.frontend.scopes import Frame, data_type
+from adcompile.frontend.scopes import Frame, Outside
 from adcompile.frontend.source import loc_of
-from adcompile.ir.core import MISSING, Value
+from adcompile.ir.core import MISSING, GlobalRef, Value
 from adcompile.ir.infer import infer_call
-from adcompile.ir.types import Array, Opaque, Scalar, Seq, Tree, TypeClash, scalar_kind
+from adcompile.ir.types import Array, Opaque, Scalar, Seq, Tree, TypeClash, is_inexact, scalar_kind
 from adcompile.rules import registry
 
 RESULT = "$result"  # the variable of a frame that holds what it returns
-_LIBRARIES = ("numpy", "scipy", "math", "cmath", "operator", "_operator", "builtins")
+LIBRARIES = ("numpy", "scipy", "math", "cmath", "operator", "_operator", "builtins")
 
 
 def call_node(cx: Context, node: gast.Call) -> Operand:
@@ -88,10 +101,15 @@ def call(
             return inline(cx, node, fn, args, kwargs)
         case Bound():
             return _call_bound(cx, node, fn, args, kwargs)
+        case objects.Action():
+            return fn.run(cx, node, args, kwargs)
         case Value(type=Opaque(cls)) if callable(getattr(cls, "__call__", None)):  # noqa: B004
             return cx.emit(
                 node, operator_call, [fn, *args], kwargs, effect=True, types=[Opaque(object)]
             )
+    method = objects.special(cx, fn, "__call__", node)
+    if method is not None:
+        return call(cx, node, method, args, kwargs)
     cx.mismatch(f"{joins.describe_operand(fn)} cannot be called", node)
 
 
@@ -105,7 +123,16 @@ def _call_known(
 ) -> Operand:
     if not callable(fn):
         cx.mismatch(f"{joins.describe_operand(Known(fn))} cannot be called", node)
-    handler = builtin_calls.HANDLERS.get(fn) if _hashable(fn) else None
+    handler = None
+    if _hashable(fn):
+        tables = (construct.HANDLERS, bases.HANDLERS, vectorized.HANDLERS)
+        handler = next((table[fn] for table in tables if fn in table), None)
+        handler = handler or builtin_calls.handler_of(fn)
+        if fn in draws.MAKERS:
+            return draws.make(cx, node, fn, draws.MAKERS[fn], args, kwargs)
+        overloaded = overloads.builtin(cx, fn, args, kwargs, node)
+        if overloaded is not None:
+            return overloaded
     if handler is not None:
         return handler(cx, node, args, kwargs)
     folded = fold.call(cx, fn, args, kwargs)
@@ -122,17 +149,27 @@ def _call_known(
     owner = getattr(fn, "__self__", None)
     if isinstance(owner, str):
         return texts.method(cx, node, Known(owner), fn.__name__, args, kwargs)
-    _refuse_writes(cx, node, fn, kwargs)
+    if isinstance(owner, draws.GENERATORS):
+        return draws.draw(cx, node, fn, None, args, kwargs)
+    if isinstance(fn, functools._lru_cache_wrapper):
+        return cached(cx, node, fn, args, kwargs)
+    if isinstance(fn, np.vectorize):
+        return vectorized.call(cx, node, vectorized.of_object(fn), args, kwargs)
     if any(map(is_bottom, (*args, *kwargs.values()))) and not isinstance(fn, types.FunctionType):
         return cx.bottom(node)
+    written = writes.by_function(cx, node, fn, args, kwargs)
+    if written is not None:
+        return written
     module = (getattr(fn, "__module__", None) or type(fn).__module__).partition(".")[0]
     if module == "builtins" and isinstance(fn, types.FunctionType):
         module = ""  # made by `exec` in a namespace without a name
-    if module not in _LIBRARIES and _hashable(fn) and registry.lookup(fn) is not None:
+    if module not in LIBRARIES and _hashable(fn) and registry.lookup(fn) is not None:
         return _with_rule(cx, node, fn, args, kwargs)
+    if acts.is_act(fn, module):
+        return acts.call(cx, node, fn, args, kwargs)
     if isinstance(fn, type):
-        return _construct(cx, node, fn, args, kwargs)
-    if module not in _LIBRARIES:
+        return construct.construct(cx, node, fn, args, kwargs)
+    if module not in LIBRARIES:
         if isinstance(fn, types.FunctionType):
             try:
                 closure = closure_of(cx, fn, node)
@@ -140,16 +177,17 @@ def _call_known(
                 return _opaque(cx, node, fn, args, kwargs)
             return inline(cx, node, closure, args, kwargs)
         if isinstance(fn, types.MethodType) and isinstance(fn.__func__, types.FunctionType):
-            receiver = fn.__self__
-            if isinstance(receiver, type) or data_type(receiver) is None:
-                return inline(
-                    cx, node, closure_of(cx, fn.__func__, node, Known(receiver)), args, kwargs
-                )
-    _refuse_functions(cx, node, fn, (*args, *kwargs.values()))
+            receiver: Operand = Known(fn.__self__)
+            if not isinstance(fn.__self__, type):
+                receiver = default(cx, receiver, node)
+            return inline(cx, node, closure_of(cx, fn.__func__, node, receiver), args, kwargs)
+    refuse_functions(cx, node, fn, (*args, *kwargs.values()))
+    if module == "numpy" and not (_hashable(fn) and fn in collecting.OF_LISTS):
+        args = [collecting.as_array(cx, node, x) for x in args]
     return cx.emit(node, fn, args, kwargs)
 
 
-def _refuse_functions(cx: Context, node: gast.AST, fn: Any, operands: tuple[Operand, ...]) -> None:
+def refuse_functions(cx: Context, node: gast.AST, fn: Any, operands: tuple[Operand, ...]) -> None:
     """What a library does with a function of the program is not known."""
     if any(isinstance(x, Closure) and x.parent is not None for x in operands):
         name = getattr(fn, "__name__", str(fn))
@@ -168,10 +206,7 @@ def _with_rule(
     named = {k: cx.value(v, node) for k, v in kwargs.items()}
     if is_typed(fn, operands, named) or not isinstance(fn, types.FunctionType):
         return cx.emit(node, fn, list(operands), dict(named))
-    outer = cx.enter()
-    result = inline(cx, node, closure_of(cx, fn, node), list(operands), dict(named))
-    found = cx.value(result, node).type
-    cx.leave(outer)
+    found = type_of_body(cx, node, fn, operands, named)
     parts = list(found.items) if isinstance(found, Tree) and found.node is tuple else [found]
     return cx.emit(node, fn, list(operands), dict(named), types=parts)
 
@@ -182,6 +217,35 @@ def is_typed(fn: Any, operands: list[Value], named: dict[str, Value]) -> bool:
         return infer_call(fn, operands, named) != Opaque(object)
     except TypeClash:
         return True
+
+
+def cached(
+    cx: Context, node: gast.AST, fn: Any, args: list[Operand], kwargs: dict[str, Operand]
+) -> Operand:
+    """A function with a cache: called as it is where no derivative can go through it.
+
+    Its body gives the type of its result. With floats that go in it is inlined, without the cache.
+    """
+    inner = fn.__wrapped__
+    if not isinstance(inner, types.FunctionType):
+        return _opaque(cx, node, fn, args, kwargs)
+    operands = [cx.value(a, node) for a in args]
+    named = {k: cx.value(v, node) for k, v in kwargs.items()}
+    leaves = [t for v in (*operands, *named.values()) for t in leaf_types(v.type)]
+    if any(map(is_inexact, leaves)):
+        return inline(cx, node, closure_of(cx, inner, node), args, kwargs)
+    found = type_of_body(cx, node, inner, operands, named)
+    return cx.emit(node, fn, list(operands), dict(named), types=[found])
+
+
+def type_of_body(
+    cx: Context, node: gast.AST, fn: Any, operands: list[Value], named: dict[str, Value]
+) -> Any:
+    outer = cx.enter()
+    result = inline(cx, node, closure_of(cx, fn, node), list(operands), dict(named))
+    found = cx.value(result, node).type
+    cx.leave(outer)
+    return found
 
 
 def _opaque(
@@ -197,82 +261,6 @@ def _hashable(fn: Any) -> bool:
     except TypeError:
         return False
     return True
-
-
-def _refuse_writes(cx: Context, node: gast.AST, fn: Any, kwargs: dict[str, Operand]) -> None:
-    name = getattr(fn, "__name__", str(fn))
-    out = kwargs.get("out")
-    if out is not None and not (isinstance(out, Known) and out.value is None):
-        cx.unsupported(
-            "`out=` writes into an array; writes into arrays are not supported yet",
-            node,
-            "assign the result: `x = " + f"{name}(…)`",
-        )
-    instead = members.WRITERS.get(fn) if _hashable(fn) else None
-    owner = getattr(fn, "__self__", None)
-    if instead is None and isinstance(owner, np.ufunc) and name == "at":
-        instead = "np.where or np.bincount"
-    if instead is not None:
-        cx.unsupported(
-            f"`{name}` writes into an array; writes into arrays are not supported yet",
-            node,
-            f"make a new array: `{instead}`",
-        )
-
-
-# --- classes ------------------------------------------------------------------------------------
-
-
-def _construct(
-    cx: Context, node: gast.AST, cls: type, args: list[Operand], kwargs: dict[str, Operand]
-) -> Operand:
-    if issubclass(cls, BaseException):
-        return cx.emit(node, cls, args, kwargs, types=[Opaque(cls)])
-    if issubclass(cls, tuple) and hasattr(cls, "_fields"):
-        fields = cls._fields  # type: ignore[attr-defined]
-        defaults = cls._field_defaults  # type: ignore[attr-defined]
-        return _record(
-            cx, node, cls, fields, {k: Known(v) for k, v in defaults.items()}, args, kwargs
-        )
-    if dataclasses.is_dataclass(cls):
-        params = cls.__dataclass_params__  # type: ignore[attr-defined]
-        plain = params.init and all(f.init for f in dataclasses.fields(cls))
-        if plain and not hasattr(cls, "__post_init__"):
-            found = dataclasses.fields(cls)
-            given = [f for f in found if f.default is not dataclasses.MISSING]
-            defaults: dict[str, Operand] = {f.name: Known(f.default) for f in given}
-            return _record(cx, node, cls, tuple(f.name for f in found), defaults, args, kwargs)
-    if cls.__module__.partition(".")[0] in _LIBRARIES:
-        _refuse_functions(cx, node, cls, (*args, *kwargs.values()))
-        return cx.emit(node, cls, args, kwargs)
-    cx.unsupported(
-        f"objects of class {cls.__name__} cannot be made in differentiated code",
-        node,
-        "make it outside and pass it, or use a dataclass or a named tuple",
-    )
-
-
-def _record(
-    cx: Context,
-    node: gast.AST,
-    cls: type,
-    fields: tuple[str, ...],
-    defaults: dict[str, Operand],
-    args: list[Operand],
-    kwargs: dict[str, Operand],
-) -> Operand:
-    if len(args) > len(fields):
-        cx.mismatch(f"{cls.__name__} takes {len(fields)} arguments, {len(args)} are given", node)
-    given = dict(zip(fields, args, strict=False))
-    for k, v in kwargs.items():
-        if k not in fields or k in given:
-            problem = "is given twice" if k in given else "is not one of its fields"
-            cx.mismatch(f"{cls.__name__}: `{k}` {problem}", node)
-        given[k] = v
-    missing = [f for f in fields if f not in given and f not in defaults]
-    if missing:
-        cx.mismatch(f"{cls.__name__}: `{missing[0]}` is missing", node)
-    return Tup(cls, fields, tuple([given[f] if f in given else defaults[f] for f in fields]))
 
 
 # --- methods ------------------------------------------------------------------------------------
@@ -291,6 +279,8 @@ def _call_bound(
         method = getattr(x.type.cls, name, None)
         if not callable(method):
             cx.mismatch(f"a {x.type.cls.__name__} has no method `{name}`", node)
+        if draws.is_draw(cx, x, name):
+            return draws.draw(cx, node, method, x, args, kwargs)
         return cx.emit(
             node,
             method,
@@ -298,15 +288,25 @@ def _call_bound(
             kwargs,
             member=f"{name}()",
             effect=True,
-            types=[Opaque(object)],
+            types=[acts.method_type(x.type.cls, name)],
         )
     if isinstance(x, Value) and isinstance(x.type, Array | Scalar):
-        _refuse_writes(cx, node, members.METHODS[name], kwargs)
+        if name in writes.METHODS:
+            return writes.METHODS[name](cx, node, [x, *args], kwargs)
+        target = kwargs.pop("out", None)
         if name in members.VARIADIC and len(args) > 1:
             args = [Tup(tuple, tuple(range(len(args))), tuple(args))]
-        return cx.emit(node, members.METHODS[name], [x, *args], kwargs, member=f"{name}()")
+        if name in ("conj", "conjugate") and _is_real_array(cx, x):
+            return x  # itself
+        made = cx.emit(node, members.METHODS[name], [x, *args], kwargs, member=f"{name}()")
+        return made if target is None else writes.out(cx, node, target, made, None)
     assert isinstance(x, Obj | Tup) or (isinstance(x, Value) and isinstance(x.type, Tree | Seq))
-    return builtin_calls.method(cx, node, x, name, args, kwargs)
+    return containers.method(cx, node, x, name, args, kwargs)
+
+
+def _is_real_array(cx: Context, x: Value) -> bool:
+    t = x.type
+    return is_reference(x, cx.boxed) and isinstance(t, Array) and t.dtype.kind != "c"
 
 
 # --- Python functions ---------------------------------------------------------------------------
@@ -411,7 +411,13 @@ def default(cx: Context, x: Operand, node: gast.AST) -> Operand:
         items = tuple([default(cx, Known(v), node) for v in x.value])
         return Tup(tuple, tuple(range(len(items))), items)
     if isinstance(x.value, np.ndarray | np.generic):
-        return cx.value(x, node)
+        v = cx.value(x, node)
+        cx.heap.seal(v, "a default is shared by all calls: it may not be written")
+        return v
+    if classes.is_object_class(type(x.value)):  # what it holds is read at each call
+        obj = x.value
+        ref = GlobalRef(type(obj).__name__.lower(), lambda: obj, (id(obj), "object"))
+        return attributes.from_outside(cx, Outside(obj, ref), node)
     if isinstance(x.value, list | dict):
         cx.unsupported(
             "a default that is a list or a dict is shared by all calls", node, "use a tuple"

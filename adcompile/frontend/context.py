@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 import gast
 
+from adcompile.codegen.aliasing import is_fresh
 from adcompile.errors import (
     AdcompileError,
     InternalError,
@@ -21,16 +22,16 @@ from adcompile.errors import (
     TypeMismatch,
     UnsupportedSyntax,
 )
-from adcompile.frontend import joins, members, wanted
+from adcompile.frontend import joins, members, sharing, wanted
+from adcompile.frontend.heap import Contents, Heap
+from adcompile.frontend.joins import Joiner
 from adcompile.frontend.operands import (
-    Bound,
-    Closure,
+    Generator,
     Iterable,
-    Known,
+    Leaf,
     Obj,
     Operand,
     Poison,
-    Slicer,
     Tup,
     Unbound,
     literal,
@@ -39,7 +40,7 @@ from adcompile.frontend.scopes import Frame, Store
 from adcompile.frontend.source import loc_of
 from adcompile.frontend.wanted import Counter, NeedUnrolled
 from adcompile.ir.builder import Builder
-from adcompile.ir.core import MISSING, Block, Call, Loc, Make, Value
+from adcompile.ir.core import MISSING, Block, Call, Loc, Make, Value, defined_in
 from adcompile.ir.infer import NeedValue, infer_call
 from adcompile.ir.types import (
     UNDEFINED,
@@ -77,6 +78,10 @@ class Context:
     counters: dict[Value, Counter] = field(default_factory=dict)  # of loops over ranges
     dead: bool = False  # what follows is never reached
     returned: gast.AST | None = None  # the last `return`
+    caught: Value | None = None  # the exception that is being handled
+
+    def __post_init__(self) -> None:
+        self.store.holders = self.heap.holders
 
     # --- places and errors ----------------------------------------------------------------------
 
@@ -109,20 +114,66 @@ class Context:
 
     # --- values ---------------------------------------------------------------------------------
 
-    def contents(self, obj: Obj) -> Operand:
-        """What a list or dict holds, where it is read."""
-        held = self.store.get(obj)
-        if isinstance(held, Poison):
+    @property
+    def heap(self) -> Heap:
+        return self.module.heap
+
+    def contents(self, place: Any) -> Operand:
+        """What a list, dict or object holds, where it is read; of an array, what was written."""
+        held = self.store.get(place)
+        if isinstance(held, Poison) and isinstance(place, Obj):
             self.refuse(
                 held,
-                f"what this {obj.node.__name__} holds here is not known: {held.reason}",
+                f"what this {place.node.__name__} holds here is not known: {held.reason}",
                 self.builder.loc,
-                "put numbers or arrays of one type into it, or write it as a tuple",
+                "give it all its keys before the loop or branch"
+                if place.node is dict
+                else "put numbers or arrays of one type into it, or write it as a tuple",
             )
         return held
 
+    def held(self, x: Operand) -> Operand:
+        """What a reference to a container holds now; anything else as it is."""
+        if isinstance(x, Obj):
+            return self.contents(x)
+        if isinstance(x, Leaf):
+            return self.heap.fetch(x, self.builder, self.contents)
+        if isinstance(x, Value) and isinstance(x.type, Tree) and self.heap.written:
+            found = self.store.get(self.heap.place(x))
+            if isinstance(found, Poison):
+                self.refuse(found, found.reason, self.builder.loc, found.hint)
+            return x if isinstance(found, Unbound) else found
+        return x
+
+    def rewrite(self, x: Operand, held: Operand, node: gast.AST) -> None:
+        """Give a container that is referred to by `x` new contents."""
+        t = x.type if isinstance(x, Value | Leaf) else None
+        if isinstance(x, Value | Leaf) and isinstance(t, Tree) and not issubclass(t.node, tuple):
+            place = self.heap.place(x) if isinstance(x, Value) else x
+            reason = self.heap.sealed.get(place)
+            if reason is not None:
+                self.unsupported(reason, node, "return the new value instead")
+            held = self.heap.by_place(place, held)
+            self.heap.write(self.store, place, held, loc_of(node))
+            return
+        if not isinstance(x, Obj):
+            self.unsupported(
+                f"{joins.describe_operand(x)} cannot be written here", node, "make a copy first"
+            )
+        if x.frozen:
+            self.unsupported(
+                f"this {x.node.__name__} cannot be written: {x.frozen}", node, "make a copy first"
+            )
+        self.store.set(x, held)
+
+    def joiner(self, left: Contents, right: Contents, generic: set[Dim] | None = None) -> Joiner:
+        """What unifies two sides of a join here."""
+        return Joiner(left, right, lambda obj: obj in self.store.now, generic, self.heap)
+
     def refuse(self, x: Poison, message: str, loc: Loc, hint: str | None = None) -> NoReturn:
         """What is read has no single type: an error, unless a loop can be unrolled."""
+        if x.error is not TypeMismatch:
+            raise x.error(x.reason, loc, x.hint)
         error = TypeMismatch(message, loc, hint)
         raise NeedUnrolled(x.loop, error) if x.loop is not None else error
 
@@ -137,13 +188,14 @@ class Context:
 
     def value(self, x: Operand, node: gast.AST) -> Value:
         """`x` as one IR value."""
-        if isinstance(x, Value):
+        if isinstance(x, Value) and not self.heap.written:
             return x
         self.here(node)
         try:
-            return materialise(x, self.builder, self.contents)
+            return self.heap.materialise(x, self.builder, self.contents)
         except TypeClash as e:
-            self.mismatch(e.reason, node)
+            hint = "make a list of it: `list(…)`" if isinstance(x, Generator | Iterable) else None
+            self.mismatch(e.reason, node, hint)
 
     def bottom(self, node: gast.AST) -> Value:
         return self.here(node).undef(UNDEFINED)
@@ -212,6 +264,8 @@ class Context:
                 op = self.here(node).add(
                     Call, every, (found,), fn=fn, keywords=keywords, member=member
                 )
+                assert isinstance(op, Call)
+                sharing.note(self.heap, self.boxed, op, args, (kwargs or {}).values())
                 return op.results[0]
 
         def attempt() -> Operand:
@@ -226,7 +280,10 @@ class Context:
                 fn, operands, dict(named), member=member, effect=opaque, types=results
             )
             if len(op.results) == 1:
+                sharing.note(self.heap, self.boxed, op, args, (kwargs or {}).values())
                 return op.results[0]
+            for r in op.results:
+                self._may_share(r, args)
             keys = getattr(node_type, "_fields", tuple(range(len(op.results))))
             made = Tup(node_type, keys, tuple(op.results))
             if node_type is not list:
@@ -242,6 +299,13 @@ class Context:
                 named[k] = self._replaced(o, v, new)
 
         return self.inferred(attempt, replace, node, [*operands, *named.values()])
+
+    def _may_share(self, made: Value, args: Sequence[Operand]) -> None:
+        """One of several results: `np.split` gives views, `np.linalg.eigh` new arrays."""
+        if isinstance(made.owner, Call) and not is_fresh(made.owner, made):
+            for x in args:
+                if isinstance(x, Value) and isinstance(x.type, Array):
+                    self.heap.relate_to(made, x)
 
     def inferred(
         self,
@@ -318,6 +382,8 @@ class Checkpoint:
         """Go back: the ops made since are dropped, the changes undone."""
         cx.store.unwind(self.depth)
         cx.builder, cx.builder.loc = self.builder, self.loc
+        if cx.heap.written:
+            cx.heap.dropped |= defined_in([Block([], cx.builder.block.ops[self.count :])])
         del cx.builder.block.ops[self.count :]
         del cx.bottoms[self.bottoms :]
         cx.frame, cx.dead, cx.unrolled = self.frame, self.dead, self.unrolled
@@ -341,36 +407,6 @@ class Arm:
         """What `place` holds at the end of the block."""
         found = self.changes.get(place)
         return self.store.get(place) if found is None else found
-
-
-def materialise(x: Operand, b: Builder, contents: joins.Contents) -> Value:
-    """`x` as one value, made in `b` (raises TypeClash where there is none)."""
-    match x:
-        case Value():
-            return x
-        case Known(value):
-            return b.const(value)
-        case Tup(node, keys, items):
-            return b.make(node, keys, [materialise(i, b, contents) for i in items])
-        case Obj():
-            return materialise(contents(x), b, contents)
-        case Iterable("range", parts):
-            bounds = [literal(p) for p in parts]
-            if MISSING not in bounds:
-                return b.const(range(*bounds))
-        case Slicer(start, stop, step):
-            bounds = [None if p is None else literal(p) for p in (start, stop, step)]
-            if MISSING not in bounds:
-                return b.const(slice(*bounds))
-        case Closure(function=function) if function is not None and x.receiver is None:
-            return b.const(function)
-        case Poison(reason):
-            raise TypeClash(reason)
-        case Bound(_, name):
-            raise TypeClash(f"the method {name} is not called: write `{name}(…)`")
-        case Unbound():
-            raise TypeClash("a variable is read that was never assigned")
-    raise TypeClash(f"{joins.describe_operand(x)} cannot be a value here")
 
 
 def leaf_types(t: Type) -> Iterator[Type]:

@@ -13,22 +13,32 @@ from typing import Any
 
 import gast
 
-from adcompile.errors import InternalError, TypeMismatch
+from adcompile.errors import InternalError, TypeMismatch, UnsupportedSyntax
 from adcompile.frontend import (
     attributes,
     branches,
-    builtin_calls,
     calls,
+    collecting,
+    containers,
     fold,
+    generators,
+    matching,
+    naming,
+    objects,
+    overloads,
     subscripts,
     texts,
 )
 from adcompile.frontend.context import Context
+from adcompile.frontend.expand import Captures, Matches
 from adcompile.frontend.functions import make_code
 from adcompile.frontend.operands import (
     Bound,
     Closure,
+    Generator,
+    Iterable,
     Known,
+    Lost,
     Obj,
     Operand,
     Poison,
@@ -86,7 +96,7 @@ def evaluate(cx: Context, node: gast.AST) -> Operand:
 
 def test(cx: Context, node: gast.AST) -> bool | Value:
     """A condition: a bool where it is known, else a value whose truth is meant."""
-    x = evaluate(cx, node)
+    x = overloads.truth(cx, evaluate(cx, node), node)
     found = truth(cx, x)
     return cx.value(x, node) if found is None else found
 
@@ -99,6 +109,15 @@ def truth(cx: Context, x: Operand) -> bool | None:
             return bool(found)
         except (ValueError, TypeError):  # an array
             return None
+    cls = objects.class_of(cx, x)
+    if cls is not None:
+        if hasattr(cls, "__bool__") or hasattr(cls, "__len__"):
+            raise UnsupportedSyntax(
+                f"`and` and `or` of a {cls.__name__}, which says itself whether it is true",
+                cx.builder.loc,
+                "write `bool(x)`, or `x if bool(x) else y`",
+            )
+        return True
     match x:
         case Obj():
             held = cx.contents(x)
@@ -136,6 +155,8 @@ def _name(cx: Context, node: gast.Name) -> Operand:
                 if lines
                 else ""
             )
+            if isinstance(x, Lost):
+                cx.refuse(x, f"`{node.id}` {x.reason}{where}", loc_of(node), x.hint)
             what, hint = f"`{node.id}` has no single type here", "use another name for one of them"
             if "$" in node.id:
                 what = f"{cx.frame.code.name} returns different kinds of values"
@@ -146,7 +167,7 @@ def _name(cx: Context, node: gast.Name) -> Operand:
         if isinstance(x, Value) and is_bottom(x):
             cx.bottoms.append((x, node.id, node))
         return x
-    found = outside(cx.frame.root, node.id)
+    found = outside(cx.frame.root, node.id, cx.frame.is_global(node.id))
     if found is None:
         raise TypeMismatch(
             f"the name `{node.id}` is not defined", loc_of(node), suggest(node.id, cx.frame)
@@ -160,7 +181,15 @@ def _tuple(cx: Context, node: gast.Tuple) -> Operand:
 
 
 def _list(cx: Context, node: gast.List) -> Operand:
-    return new_list(cx, elements(cx, node.elts))
+    if not any(isinstance(e, gast.Starred) for e in node.elts):
+        return new_list(cx, elements(cx, node.elts))
+    made = new_list(cx, [])
+    for e in node.elts:
+        if isinstance(e, gast.Starred):
+            containers.extend_in_place(cx, made, evaluate(cx, e.value), e)
+        else:
+            containers.append(cx, e, made, [evaluate(cx, e)], {})
+    return made
 
 
 def _dict(cx: Context, node: gast.Dict) -> Operand:
@@ -181,10 +210,8 @@ def elements(cx: Context, nodes: list[Any]) -> list[Operand]:
     items: list[Operand] = []
     for node in nodes:
         if isinstance(node, gast.Starred):
-            spread = builtin_calls.items_of(cx, evaluate(cx, node.value), node.value)
-            if spread is None:
-                cx.unsupported("how many items `*` spreads here is not known at compile time", node)
-            items += spread
+            x = evaluate(cx, node.value)
+            items += collecting.all_items(cx, x, node.value, "`*` spreads here")
         else:
             items.append(evaluate(cx, node))
     return items
@@ -244,6 +271,8 @@ def binary(cx: Context, fn: Callable[..., Any], a: Operand, b: Operand, node: ga
         return known
     if isinstance(a, Obj | Tup) or isinstance(b, Obj | Tup) or is_tree(a) or is_tree(b):
         found = _on_containers(cx, fn, a, b, node)
+        if found is None:
+            found = overloads.binary(cx, fn, a, b, node)
         if found is not None:
             return found
     if texts.is_text(a) or texts.is_text(b):
@@ -258,6 +287,13 @@ def _on_containers(
     cx: Context, fn: Callable[..., Any], a: Operand, b: Operand, node: gast.AST
 ) -> Operand | None:
     """Concatenation and repetition of tuples and lists of known length."""
+    if is_seq(cx.held(a)) or is_seq(cx.held(b)):
+        if fn is operator.add and collecting.is_list(cx, a) and collecting.is_list(cx, b):
+            made = collecting.listed(cx, node, a)
+            containers.extend_in_place(cx, made, b, node)
+            return made
+        a, b = (collecting.as_array(cx, node, x) for x in (a, b))
+        return cx.emit(node, fn, [a, b])
     if fn is operator.add:
         x, y = subscripts.layout(cx, a, node), subscripts.layout(cx, b, node)
         if x is None or y is None or x.node is not y.node or x.node not in (tuple, list):
@@ -297,9 +333,10 @@ def _unaryop(cx: Context, node: gast.UnaryOp) -> Operand:
         return cx.bottom(node)
     fn = UNARY[type(node.op)]
     if fn is operator.not_:
-        found = truth(cx, x)
-        if found is not None:
-            return Known(not found)
+        return negated(cx, x, node)
+    overloaded = overloads.unary(cx, fn, x, node)
+    if overloaded is not None:
+        return overloaded
     known = fold.numbers(cx, fn, x)
     if isinstance(known, Known):
         return known
@@ -307,6 +344,13 @@ def _unaryop(cx: Context, node: gast.UnaryOp) -> Operand:
     if known is not MISSING and isinstance(made, Value):
         cx.folded[made] = known
     return made
+
+
+def negated(cx: Context, x: Operand, node: gast.AST) -> Operand:
+    """`not x`."""
+    x = overloads.truth(cx, x, node)
+    found = truth(cx, x)
+    return Known(not found) if found is not None else cx.emit(node, operator.not_, [x])
 
 
 def _boolop(cx: Context, node: gast.BoolOp) -> Operand:
@@ -364,13 +408,12 @@ def compare(cx: Context, op: type, a: Operand, b: Operand, node: gast.AST) -> Op
     if is_bottom(a) or is_bottom(b):
         return cx.bottom(node)
     if op in (gast.Is, gast.IsNot):
-        return Known(_identical(cx, a, b, node) is (op is gast.Is))
+        if not (_is_bool(a) and _is_bool(b)):
+            return Known(_identical(cx, a, b, node) is (op is gast.Is))
+        op = gast.Eq if op is gast.Is else gast.NotEq  # there is one True, and one False
     if op in (gast.In, gast.NotIn):
         x = _contains(cx, b, a, node)
-        if op is gast.In:
-            return x
-        known = truth(cx, x)
-        return Known(not known) if known is not None else cx.emit(node, operator.not_, [x])
+        return x if op is gast.In else negated(cx, x, node)
     fn = COMPARE[op]
     x, y = cx.known(a), cx.known(b)
     if x is not MISSING and y is not MISSING:
@@ -380,6 +423,9 @@ def compare(cx: Context, op: type, a: Operand, b: Operand, node: gast.AST) -> Op
             pass
     containers = isinstance(a, Obj | Tup) or is_tree(a) or is_tree(b) or isinstance(b, Obj | Tup)
     if containers or is_seq(a) or is_seq(b):
+        overloaded = overloads.binary(cx, fn, a, b, node)
+        if overloaded is not None:
+            return overloaded
         return _compare_trees(cx, fn, a, b, node)
     if fn in (operator.eq, operator.ne) and (_differ(a, b) or _differ(b, a)):
         return Known(fn is operator.ne)
@@ -430,10 +476,22 @@ def _identical(cx: Context, a: Operand, b: Operand, node: gast.AST) -> bool:
     cx.mismatch("whether these are the same object is not known at compile time", node, "use `==`")
 
 
+def _is_bool(x: Operand) -> bool:
+    return isinstance(literal(x), bool) or (isinstance(x, Value) and x.type == BOOL)
+
+
 def _contains(cx: Context, container: Operand, x: Operand, node: gast.AST) -> Operand:
-    found, key = cx.known(container), cx.known(x)
+    found, key = cx.known(cx.held(container)), cx.known(x)
+    if isinstance(x, Tup) and isinstance(container, Obj | Iterable | Known):
+        key = subscripts.static_key(cx, x, node)
+    if isinstance(container, Iterable | Generator):
+        found = [cx.known(i) for i in collecting.all_items(cx, container, node, "there are")]
+        found = MISSING if MISSING in found else found
     if found is not MISSING and key is not MISSING:
         return Known(key in found)
+    overloaded = overloads.call(cx, container, "__contains__", node, x)
+    if overloaded is not None:
+        return overloaded
     held = subscripts.keys_of(cx, container)
     if held is not None and key is not MISSING:
         among = list(held[1]) if held[0] is dict else subscripts.known_items(cx, container)
@@ -464,6 +522,33 @@ def _call(cx: Context, node: gast.Call) -> Operand:
     return calls.call_node(cx, node)
 
 
+def _namedexpr(cx: Context, node: gast.NamedExpr) -> Operand:
+    mark = len(cx.builder.block.ops)
+    x = evaluate(cx, node.value)
+    naming.bind(cx, node.target.id, x, mark)
+    return x
+
+
+def _matches(cx: Context, node: Matches) -> Operand:
+    return matching.matches(cx, node)
+
+
+def _captures(cx: Context, node: Captures) -> Operand:
+    return matching.captures(cx, node)
+
+
+def _set(cx: Context, node: gast.Set) -> Operand:
+    return collecting.set_of(cx, elements(cx, node.elts), node)
+
+
+def _comprehension(cx: Context, node: Any) -> Operand:
+    return collecting.comprehension(cx, node)
+
+
+def _generator(cx: Context, node: gast.GeneratorExp) -> Operand:
+    return generators.expression(cx, node)
+
+
 EXPRESSIONS: dict[type, Callable[[Context, Any], Operand]] = {
     gast.Constant: _constant,
     gast.JoinedStr: texts.joined,
@@ -481,4 +566,12 @@ EXPRESSIONS: dict[type, Callable[[Context, Any], Operand]] = {
     gast.Subscript: _subscript,
     gast.Slice: _slice,
     gast.Call: _call,
+    gast.Set: _set,
+    gast.ListComp: _comprehension,
+    gast.SetComp: _comprehension,
+    gast.DictComp: _comprehension,
+    gast.GeneratorExp: _generator,
+    gast.NamedExpr: _namedexpr,
+    Matches: _matches,
+    Captures: _captures,
 }

@@ -14,6 +14,7 @@ from typing import Any
 import gast
 
 from adcompile.errors import UnsupportedSyntax
+from adcompile.frontend.expand import BODIES, names_bound
 from adcompile.frontend.source import Source, loc_of
 
 __all__ = ["TABLE", "Row", "check", "docs_table"]
@@ -39,18 +40,13 @@ class Row:
 
 _WRITE = "writes into arrays, lists, dicts and objects are not supported yet"
 _NEW_VALUE = "build a new value instead (`np.where`, `np.concatenate`, `xs + [v]`)"
-_LOOP = "write a `for` loop that appends to a list"
 _ASYNC = "asynchronous code cannot be differentiated"
 _PLAIN = "write a plain function that returns its result, and call it from the asynchronous one"
-_MATCH = "`match` statements are not supported"
-_ELIF = "write `if`/`elif` tests"
 _PRINT = "write an f-string"
 _OLD = "not a construct of Python 3"
 _TOP = "it is never part of a function"
-_TRY = "exceptions cannot be caught in differentiated code"
-_TEST_FIRST = (
-    "test for the condition with `if`, or catch the exception where the gradient is called"
-)
+_GROUPS = "groups of exceptions cannot be caught in differentiated code"
+_PLAIN_EXCEPT = "write `except`, or catch the group where the gradient is called"
 _GENERATOR = "generators cannot be differentiated"
 _COLLECT = "append to a list and return it"
 _SCOPE = "a function that assigns variables of another scope has a state outside its arguments"
@@ -64,42 +60,37 @@ def _table(*rows: Row) -> dict[str, Row]:
 
 TABLE: dict[str, Row] = _table(
     # --- statements -----------------------------------------------------------------------------
-    Row("FunctionDef", "def f(x): ...", note="nested functions and closures too"),
-    Row(
-        "FunctionDef with decorators",
-        "@cache\ndef inner(): ...",
-        "a decorated function inside a function is not supported",
-        "define it at the top level of the module, or call the decorator where it is used",
-    ),
+    Row("FunctionDef", "def f(x): ...", note="nested functions, closures, decorators too"),
     Row("Return", "return x", note="anywhere, in loops too"),
     Row("Assign", "x = y = 3", note="with tuple and starred targets"),
-    Row("AugAssign", "x += 1", note="on names"),
+    Row("AugAssign", "x += 1", note="of names, items and attributes; arrays change in place"),
     Row("AnnAssign", "x: float = 3.0", note="the annotation is ignored"),
-    Row("For", "for i in range(n): ...", note="over ranges, arrays, lists, tuples; with `else`"),
+    Row("For", "for i in range(n): ...", note="over all that can be iterated over; with `else`"),
     Row("While", "while x > 0: ...", note="with `else`"),
     Row("If", "if x > 0: ...", note="with `elif` and `else`"),
-    Row("With", "with np.errstate(all='ignore'): ...", note="`np.errstate` only"),
+    Row("With", "with np.errstate(all='ignore'): ...",
+        note="managers that let exceptions pass and are given no array"),
     Row("Raise", "raise ValueError('negative')"),
     Row("Assert", "assert x > 0, 'negative'"),
     Row("Expr", "print(x)", note="docstrings and calls such as `print`"),
     Row("Pass", "pass"),
     Row("Break", "break"),
     Row("Continue", "continue"),
-    Row("Delete", "del x", "`del` is not supported", "leave it out: unused values are freed"),
+    Row("Delete", "del x", note="names, and items of lists and dicts"),
     Row("ClassDef", "class A: ...", "classes cannot be defined in differentiated code",
         "define the class at the top level of the module"),
     Row("AsyncFunctionDef", "async def f(x): ...", _ASYNC, _PLAIN),
     Row("AsyncFor", "async for x in xs: ...", _ASYNC, _PLAIN),
     Row("AsyncWith", "async with a: ...", _ASYNC, _PLAIN),
-    Row("Match", "match x:\n    case 1: ...", _MATCH, _ELIF),
-    Row("Try", "try: ...\nexcept ValueError: ...", _TRY, _TEST_FIRST),
-    Row("TryStar", "try: ...\nexcept* ValueError: ...", _TRY, _TEST_FIRST),
-    Row("Import", "import math", "imports inside a function are not supported",
-        "import at the top of the module"),
-    Row("ImportFrom", "from math import pi", "imports inside a function are not supported",
-        "import at the top of the module"),
-    Row("Global", "global x", _SCOPE, _RETURN_IT),
-    Row("Nonlocal", "nonlocal x", _SCOPE, _RETURN_IT),
+    Row("Match", "match x:\n    case 1: ...", note="with every kind of pattern"),
+    Row("Try", "try: ...\nexcept ValueError: ...", note="with `else` and `finally`"),
+    Row("TryStar", "try: ...\nexcept* ValueError: ...", _GROUPS, _PLAIN_EXCEPT),
+    Row("Import", "import math"),
+    Row("ImportFrom", "from math import pi"),
+    Row("Global", "global g", note="of names that are read"),
+    Row("Global written", "global g\ng = 1", _SCOPE, _RETURN_IT),
+    Row("Nonlocal", "def g():\n    nonlocal x", note="of names that are read"),
+    Row("Nonlocal written", "def g():\n    nonlocal x\n    x = 1", _SCOPE, _RETURN_IT),
     Row("TypeAlias", "type A = int", "type aliases inside a function are not supported",
         "define the alias at the top level of the module"),
     Row("Print", "", _OLD, "call `print(...)`"),
@@ -115,23 +106,25 @@ TABLE: dict[str, Row] = _table(
     Row("Call", "f(x, *args, k=3, **kwargs)"),
     Row("Constant", "1.0"),
     Row("Attribute", "x.shape"),
-    Row("Attribute written", "x.bias = 3", _WRITE, "make a new object (`dataclasses.replace`)"),
+    Row("Attribute written", "x.bias = 3", note="of objects that are not frozen"),
+    Row("Attribute deleted", "del x.bias", "attributes cannot be deleted in differentiated code",
+        "set it to None"),
     Row("Subscript", "x[1:, 0]", note="reads of every kind"),
-    Row("Subscript written", "x[0] = 3", _WRITE, _NEW_VALUE),
+    Row("Subscript written", "x[0] = 3", note="of arrays (indices of every kind), lists and dicts"),
+    Row("Subscript deleted", "del xs[0]", note="of lists and dicts"),
     Row("Starred", "a, *rest = xs"),
     Row("Name", "x"),
     Row("List", "[a, b]"),
     Row("Tuple", "(a, b)"),
     Row("Slice", "x[1:-1:2]"),
-    Row("NamedExpr", "(y := x + 1)", "assignments inside expressions are not supported",
-        "assign on a line of its own"),
-    Row("Set", "{1, 2}", "sets are not supported", "use a tuple or a list"),
-    Row("ListComp", "[x for x in xs]", "comprehensions are not supported yet", _LOOP),
-    Row("SetComp", "{x for x in xs}", "comprehensions are not supported yet", _LOOP),
-    Row("DictComp", "{k: v for k, v in xs}", "comprehensions are not supported yet",
-        "write a dict display, or a loop over a tuple"),
-    Row("GeneratorExp", "sum(x for x in xs)", _GENERATOR, "write a loop that adds up"),
-    Row("comprehension", "[x for x in xs]", "comprehensions are not supported yet", _LOOP),
+    Row("NamedExpr", "(y := x + 1)"),
+    Row("Set", "{1, 2}", note="of what is known at compile time"),
+    Row("ListComp", "[x for x in xs]"),
+    Row("SetComp", "{x for x in xs}", note="of what is known at compile time"),
+    Row("DictComp", "{k: v for k, v in xs}", note="with keys known at compile time"),
+    Row("GeneratorExp", "sum(x for x in xs)",
+        note="used up once: by `sum`, `any`, `list`, a loop, …"),
+    Row("comprehension", "[x for x in xs]"),
     Row("Await", "await x", _ASYNC, _PLAIN),
     Row("Yield", "yield x", _GENERATOR, _COLLECT),
     Row("YieldFrom", "yield from xs", _GENERATOR, _COLLECT),
@@ -143,21 +136,18 @@ TABLE: dict[str, Row] = _table(
     # --- parts of statements and expressions ----------------------------------------------------
     Row("arguments", "def f(x, /, y=1, *args, z, **kwargs): ..."),
     Row("keyword", "f(k=3)"),
-    Row("withitem", "with np.errstate(all='ignore'): ..."),
-    Row("withitem with a name", "with open('f') as g: ...",
-        "`with ... as name` is not supported", "only `with np.errstate(...)` can be compiled"),
-    Row("alias", "import math", "imports inside a function are not supported",
-        "import at the top of the module"),
-    Row("ExceptHandler", "try: ...\nexcept ValueError: ...", _TRY, _TEST_FIRST),
-    Row("match_case", "match x:\n    case 1: ...", _MATCH, _ELIF),
-    Row("MatchValue", "match x:\n    case 1: ...", _MATCH, _ELIF),
-    Row("MatchSingleton", "match x:\n    case None: ...", _MATCH, _ELIF),
-    Row("MatchSequence", "match x:\n    case [1, 2]: ...", _MATCH, _ELIF),
-    Row("MatchMapping", "match x:\n    case {'a': 1}: ...", _MATCH, _ELIF),
-    Row("MatchClass", "match x:\n    case int(): ...", _MATCH, _ELIF),
-    Row("MatchStar", "match x:\n    case [1, *_]: ...", _MATCH, _ELIF),
-    Row("MatchAs", "match x:\n    case y: ...", _MATCH, _ELIF),
-    Row("MatchOr", "match x:\n    case 1 | 2: ...", _MATCH, _ELIF),
+    Row("withitem", "with open('f') as g: ..."),
+    Row("alias", "import math as m"),
+    Row("ExceptHandler", "try: ...\nexcept ValueError as e: ..."),
+    Row("match_case", "match x:\n    case 1: ..."),
+    Row("MatchValue", "match x:\n    case 1: ..."),
+    Row("MatchSingleton", "match x:\n    case None: ..."),
+    Row("MatchSequence", "match x:\n    case [1, 2]: ..."),
+    Row("MatchMapping", "match x:\n    case {'a': 1}: ..."),
+    Row("MatchClass", "match x:\n    case int(): ..."),
+    Row("MatchStar", "match x:\n    case [1, *_]: ..."),
+    Row("MatchAs", "match x:\n    case y: ..."),
+    Row("MatchOr", "match x:\n    case 1 | 2: ..."),
     Row("TypeVar", "def f[T](x): ...", note=_TYPES),
     Row("ParamSpec", "def f[**P](x): ...", note=_TYPES),
     Row("TypeVarTuple", "def f[*T](x): ...", note=_TYPES),
@@ -195,7 +185,7 @@ TABLE: dict[str, Row] = _table(
     Row("Load", "x"),
     Row("Store", "x = 1"),
     Row("Param", "def f(x): ..."),
-    Row("Del", "del x", "`del` is not supported", "leave it out: unused values are freed"),
+    Row("Del", "del x"),
     Row("AugLoad", "", _OLD, "write `x += 1`"),
     Row("AugStore", "", _OLD, "write `x += 1`"),
     Row("Module", "", _TOP, "pass a function"),
@@ -215,9 +205,9 @@ def docs_table() -> list[Row]:
 def check(source: Source) -> None:
     """Raise UnsupportedSyntax for the first node of `source` that cannot be compiled."""
     root = source.tree
-    stack: list[tuple[Any, Any]] = [(root, root)]
+    stack: list[tuple[Any, Any, dict[str, str]]] = [(root, root, {})]
     while stack:
-        node, where = stack.pop()
+        node, where, outer = stack.pop()  # outer: the names declared global or nonlocal
         if hasattr(node, "lineno"):  # otherwise its parent says where it is
             where = node
         name = row_name(node)
@@ -226,7 +216,40 @@ def check(source: Source) -> None:
             refuse(Row(name, "", f"the node {name} is not known to adcompile"), where)
         elif not row.supported:
             refuse(row, where)
-        stack.extend((child, where) for child in reversed([*_parts(node, root)]))
+        if isinstance(node, gast.Global | gast.Nonlocal):
+            outer.update(dict.fromkeys(node.names, f"{name} written"))
+        for bound in _bound(node):
+            if bound in outer:
+                refuse(TABLE[outer[bound]], where)
+        inner = {} if isinstance(node, gast.FunctionDef | gast.Lambda) else outer
+        target = getattr(node, "target", None) if isinstance(node, gast.comprehension) else None
+        parts = reversed([*_parts(node, root)])
+        stack.extend((p, where, {} if p is target else inner) for p in parts)
+
+
+def declared(function: Any, kind: type) -> set[str]:
+    """The names that a function (or lambda) declares global or nonlocal for itself."""
+    found: set[str] = set()
+    work = [function.body] if isinstance(function.body, list) else []
+    while work:
+        for stmt in work.pop():
+            if isinstance(stmt, kind):
+                found.update(stmt.names)
+            elif not isinstance(stmt, gast.FunctionDef):
+                bodies = (getattr(stmt, field, None) for field in BODIES)
+                work += [b for b in bodies if isinstance(b, list)]
+    return found
+
+
+def _bound(node: Any) -> list[str]:
+    """The names that `node` itself binds or deletes."""
+    if isinstance(node, gast.Name):
+        return [] if isinstance(node.ctx, gast.Load) else [node.id]
+    if isinstance(node, gast.alias):
+        return [(node.asname or node.name).partition(".")[0]]
+    if isinstance(node, gast.FunctionDef | gast.ClassDef):
+        return [node.name]
+    return names_bound(node)
 
 
 def refuse(row: Row, node: Any) -> None:
@@ -236,12 +259,8 @@ def refuse(row: Row, node: Any) -> None:
 def row_name(node: Any) -> str:
     """The name of the row that decides about `node`."""
     name = type(node).__name__
-    if name in ("Subscript", "Attribute") and isinstance(node.ctx, gast.Store | gast.Del):
-        return f"{name} written"
-    if name == "withitem" and node.optional_vars is not None:
-        return "withitem with a name"
-    if name == "FunctionDef" and node.decorator_list:
-        return "FunctionDef with decorators"
+    if name in ("Subscript", "Attribute") and not isinstance(node.ctx, gast.Load):
+        return f"{name} {'written' if isinstance(node.ctx, gast.Store) else 'deleted'}"
     return name
 
 

@@ -94,7 +94,7 @@ def call(cx: Context, fn: Any, args: list[Operand], kwargs: dict[str, Operand]) 
     except TypeError:
         return None
     owner = getattr(fn, "__self__", None)
-    if not pure and not isinstance(owner, str | np.dtype | type(None)):
+    if not pure and not isinstance(owner, str | np.dtype | frozenset | type(None)):
         return None
     if not pure and owner is None:
         return None

@@ -8,7 +8,7 @@ import re
 import tokenize
 from typing import Any
 
-__all__ = ["characters", "header_end", "is_compound", "statement_text"]
+__all__ = ["case_text", "characters", "header_end", "is_compound", "statement_text"]
 
 _COMMENT = re.compile(r"#.*")
 
@@ -35,6 +35,13 @@ def statement_text(node: Any, lines: list[str]) -> str:
     return _joined(_between(lines, start, end))
 
 
+def case_text(node: Any, lines: list[str]) -> str:
+    """The `case …:` of a `match` statement."""
+    line = node.pattern.lineno
+    first = len(lines[line - 1]) - len(lines[line - 1].lstrip())
+    return _joined(_between(lines, (line, first), header_end(node, lines)))
+
+
 def is_compound(node: Any) -> bool:
     """Whether `node` is a statement that holds statements."""
     return isinstance(getattr(node, "body", None) or getattr(node, "cases", None), list)
@@ -42,9 +49,8 @@ def is_compound(node: Any) -> bool:
 
 def header_end(node: Any, lines: list[str]) -> tuple[int, int]:
     """Line and column (in characters) after the colon of a compound statement."""
-    line, offset = max(
-        ((c.end_lineno, c.end_col_offset) for c in _head_children(node)), default=_start(node)
-    )
+    ends = [(c.end_lineno, c.end_col_offset) for c in _head_children(node)]
+    line, offset = max(ends) if ends else _start(node)
     # Only closing brackets, commas, comments and line ends stand between there and the colon.
     column = characters(lines[line - 1], offset)
     while ":" not in (rest := _COMMENT.sub("", lines[line - 1][column:])):

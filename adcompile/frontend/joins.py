@@ -13,13 +13,16 @@ are right, and a write is refused.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
+from adcompile.classes import is_mutable, is_object_class
 from adcompile.frontend.operands import (
     UNBOUND,
     Closure,
     Known,
+    Leaf,
     NewObj,
     Obj,
     Operand,
@@ -32,7 +35,7 @@ from adcompile.frontend.operands import (
     literal,
 )
 from adcompile.ir.builder import Builder
-from adcompile.ir.core import MISSING, Loc, Op, Value
+from adcompile.ir.core import MISSING, Block, Loc, Op, Value, defined_in
 from adcompile.ir.infer import infer_constant
 from adcompile.ir.types import (
     UNDEFINED,
@@ -50,16 +53,20 @@ from adcompile.ir.types import (
     is_many,
     join,
     scalar_kind,
+    with_article,
 )
 
-Contents = Callable[[Obj], Operand]  # what an object holds on a path
+if TYPE_CHECKING:
+    from adcompile.frontend.heap import Heap
+
+Contents = Callable[[Any], Operand]  # what a place holds on a path
 Materialise = Callable[[Operand, Builder, Contents], Value]
 
 
 def type_of(x: Operand, contents: Contents) -> Type:
     """The type that `x` has as one value (raises TypeClash where it cannot be one)."""
     match x:
-        case Value() | Slot():
+        case Value() | Slot() | Leaf():
             return x.type
         case Known(value):
             return infer_constant(value)
@@ -78,19 +85,20 @@ def type_of(x: Operand, contents: Contents) -> Type:
 
 def describe_operand(x: Operand) -> str:
     match x:
-        case Value() | Slot():
+        case Value() | Slot() | Leaf():
             return describe(x.type)
         case Known(value):
             return describe(infer_constant(value))
         case Tup(node, keys):
-            return f"a {node.__name__} of {len(keys)}"
+            sized = issubclass(node, tuple | list | dict)
+            return with_article(f"{node.__name__} of {len(keys)}" if sized else node.__name__)
         case Obj(node) | NewObj(node):
-            return f"a {node.__name__}"
+            return with_article(node.__name__)
         case Closure(code):
             return f"the function {code.name}"
         case Unbound():
             return "nothing"
-    return f"a {getattr(x, 'kind', type(x).__name__.lower())}"
+    return with_article(getattr(x, "kind", type(x).__name__.lower()))
 
 
 def refreshed(t: Type, generic: set[Dim]) -> Type:
@@ -119,12 +127,20 @@ class Joiner:
     left: Contents
     right: Contents
     lives: Callable[[Obj], bool]
-    generic: set[Dim] | None = None
+    generic: set[Dim] | None
+    heap: Heap
     pairs: dict[int, tuple[Obj, Obj | None, NewObj]] = field(default_factory=dict)
+    arrays: dict[tuple[int, int], Slot] = field(default_factory=dict)
+    blocks: Sequence[Block] = ()  # of the paths: arrays from before them stay what they are
+    news: Sequence[Value] = ()  # values of the blocks that are not their parameters yet
+    _inside: set[Any] | None = None
 
     def unify(self, a: Operand, b: Operand) -> Operand:
         """The template of `a` (or a template) on one side and `b` on the other."""
-        if a is b and not isinstance(a, Slot):
+        tainted = self._tainted(a, self.left) or self._tainted(b, self.right)
+        if tainted is not None:
+            return tainted
+        if (a is b and not isinstance(a, Slot)) or (isinstance(a, Leaf) and a == b):
             return a
         if isinstance(a, Poison) or isinstance(b, Poison):
             return a if isinstance(a, Poison) else b
@@ -146,15 +162,33 @@ class Joiner:
             return Poison(e.reason, [*_origin(a), *_origin(b)])
         if isinstance(joined, Static):
             return Known(joined.value)
+        if isinstance(joined, Array) and isinstance(a, Value) and isinstance(b, Value):
+            return self.arrays.setdefault((id(a), id(b)), Slot(joined, _name(a) or _name(b)))
         return Slot(joined, _name(a) or _name(b))
+
+    def _tainted(self, x: Operand, contents: Contents) -> Poison | None:
+        """Why it is not known what the array `x` holds."""
+        if not self.heap.written or not isinstance(x, Value) or not isinstance(x.type, Array):
+            return None
+        held = contents(self.heap.root(x))
+        return held if isinstance(held, Poison) else None
 
     def slots(self, x: Operand, contents: Contents) -> Operand:
         """`x` with a slot for each value in it (the other side has none)."""
         match x:
             case Slot():
                 return x
-            case Value() if isinstance(x.type, Tree):
+            case Value() | Leaf() if isinstance(x.type, Tree):
                 return slots_of(x.type)
+            case Leaf():
+                return slot_of(x.type)
+            case Value() if isinstance(x.type, Array):
+                tainted = self._tainted(x, contents)
+                if tainted is None and x.type.rank and self._is_older(x):
+                    return x  # this array, or nothing
+                if tainted is not None or self.generic is not None:  # iterations share no names
+                    return tainted or Slot(x.type, x.name)
+                return self.arrays.setdefault((id(x), id(x)), Slot(x.type, x.name))
             case Value():
                 return slot_of(x.type, x.name)
             case Known(value):
@@ -169,6 +203,14 @@ class Joiner:
                 return NewObj(node, self.slots(held, contents), frozen)
         return x
 
+    def _is_older(self, x: Value) -> bool:
+        """Whether the array `x` was there before the paths."""
+        if not self.blocks:
+            return False
+        if self._inside is None:
+            self._inside = {*defined_in(self.blocks), *self.news}
+        return x not in self._inside
+
     # --- containers -----------------------------------------------------------------------------
 
     def _is_layout(self, x: Operand) -> bool:
@@ -181,6 +223,10 @@ class Joiner:
                 return Tup(a.node, a.keys, tuple(map(self.unify, a.items, b.items)))
             if a.node is list and b.node is list:
                 return self._sequence(a, b)
+            if a.node is b.node and is_object_class(a.node):  # attributes that one path alone sets
+                keys = (*a.keys, *(k for k in b.keys if k not in a.keys))
+                pairs = zip(parts_of(a, keys), parts_of(b, keys), strict=True)
+                return Tup(a.node, keys, tuple([self.unify(x, y) for x, y in pairs]))
         return Poison(f"{describe_operand(a)} on one path and {describe_operand(b)} on another")
 
     def _sequence(self, a: Operand, b: Operand) -> Operand:
@@ -231,7 +277,8 @@ class Joiner:
             if known is not None and known[:2] == (a, other):
                 return known[2]
             if known is not None:
-                known[2].frozen = made.frozen = "it may be the same list as another one"
+                reason = f"it may be the same {a.node.__name__} as another one"
+                known[2].frozen = made.frozen = reason
             self.pairs[id(old)] = (a, other, made)
         return made
 
@@ -292,7 +339,8 @@ def _is_text(x: Operand) -> bool:
 
 def _apart(x: Operand) -> Operand:
     """The template of a value that stands for a whole tree."""
-    return slots_of(x.type) if isinstance(x, Value | Slot) and isinstance(x.type, Tree) else x
+    t = x.type if isinstance(x, Value | Slot | Leaf) else None
+    return slots_of(t) if isinstance(t, Tree) else x
 
 
 def slots_of(t: Tree) -> Tup:
@@ -317,6 +365,13 @@ def _item_type(x: Operand, contents: Contents, joined: Callable[[Type, Type], Ty
         return unsized(found)
     assert isinstance(x, Value | Slot) and isinstance(x.type, Seq)
     return x.type.item
+
+
+def holds_objects(t: Type) -> bool:
+    """Whether a value of type `t` is or holds an object whose attributes can be assigned."""
+    if isinstance(t, Seq):
+        return holds_objects(t.item)
+    return isinstance(t, Tree) and (is_mutable(t.node) or any(map(holds_objects, t.items)))
 
 
 def unsized(t: Type) -> Type:
@@ -371,6 +426,14 @@ def same_template(a: Operand, b: Operand) -> bool:
     return a is b
 
 
+def parts_of(x: Tup, keys: tuple[Any, ...]) -> list[Operand]:
+    """What `x` holds under `keys`; nothing under those that it does not have."""
+    if x.keys == keys:
+        return list(x.items)
+    have = dict(zip(x.keys, x.items, strict=True))
+    return [have.get(key, UNBOUND) for key in keys]
+
+
 def flatten(
     x: Operand, template: Operand, b: Builder, contents: Contents, materialise: Materialise
 ) -> list[Value]:
@@ -382,13 +445,17 @@ def flatten(
         case Slot():
             return [_value(x, template.type, b, contents, materialise)]
         case Tup(_, keys, items):
+            if isinstance(x, Leaf):
+                x = materialise(x, b, contents)
             if is_tree(x):
                 assert isinstance(x, Value)
-                parts: list[Operand] = [b.item(x, key) for key in keys]
+                x = materialise(x, b, contents)  # its arrays may have been written
+                own = x.type.keys if isinstance(x.type, Tree) else ()
+                parts: list[Operand] = [b.item(x, k) if k in own else UNBOUND for k in keys]
             elif isinstance(x, Obj):
                 return flatten(contents(x), template, b, contents, materialise)
             elif isinstance(x, Tup):
-                parts = list(x.items)
+                parts = parts_of(x, keys)
             else:
                 parts = [UNBOUND] * len(keys)
             lists = [
@@ -417,16 +484,39 @@ def _value(x: Operand, t: Type, b: Builder, contents: Contents, materialise: Mat
     return v
 
 
+def references(x: Operand, template: Operand, contents: Contents) -> list[Operand]:
+    """The operands that `x` has in the slots of `template`, as `flatten` but not loaded."""
+    match template:
+        case Slot():
+            return [x]
+        case Tup(_, keys, items):
+            if isinstance(x, Obj):
+                return references(contents(x), template, contents)
+            parts = parts_of(x, keys) if isinstance(x, Tup) else [x] * len(keys)
+            lists = [references(p, t, contents) for p, t in zip(parts, items, strict=True)]
+            return [v for one in lists for v in one]
+        case NewObj():
+            inner = contents(x) if isinstance(x, Obj) else x
+            return references(inner, template.contents, contents)
+    return []
+
+
 def instantiate(
-    template: Operand, values: Iterator[Value], define: Callable[[Obj, Operand], None]
+    template: Operand,
+    values: Iterator[Value],
+    define: Callable[[Obj, Operand], None],
+    made: dict[int, Any],
 ) -> Operand:
-    """`template` with `values` in its slots; `define` is told what new objects hold."""
-    made: dict[int, Obj] = {}
+    """`template` with `values` in its slots; `define` is told what new objects hold.
+
+    What was `made` for the templates of one join is shared by them: names of one object before the
+    join are names of one object after it.
+    """
 
     def build(t: Operand) -> Operand:
         match t:
             case Slot():
-                return next(values)
+                return made.setdefault(id(t), next(values))
             case Tup(node, keys, items):
                 return Tup(node, keys, tuple([build(i) for i in items]))
             case NewObj():

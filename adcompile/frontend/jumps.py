@@ -10,6 +10,8 @@ position only:
 - What follows a `continue`, or an `if` one arm of which always jumps, stands in the other arm.
   Where an arm only sometimes jumps, what follows stands under a test of the flag.
 - `else:` of a loop follows the loop, under a test of its flag if the loop can stop early.
+- Where every handler of a `try` jumps, what follows the statement stands in its `else:`. No jump
+  leaves a `finally`, which is refused; it stays where it is, and runs before the flags are tested.
 
 Each statement has one copy in the result: it grows linearly. Names made here have a "$" in them,
 which nobody can type: `$stop1`, `$skip1`, `$value1`, `$returned1`. Trees are not changed but copied
@@ -27,7 +29,7 @@ from typing import Any
 
 import gast
 
-from adcompile.errors import InternalError
+from adcompile.errors import InternalError, UnsupportedSyntax
 from adcompile.frontend.source import at, loc_of
 
 __all__ = ["ends", "remove_jumps"]
@@ -49,11 +51,18 @@ def ends(body: list[Any]) -> bool:
     arms = [body]
     while arms:
         last: Any = (arms.pop() or [None])[-1]
-        if isinstance(last, gast.If) and last.orelse:
-            arms += [last.body, last.orelse]
+        if isinstance(last, gast.If | gast.Try) and last.orelse:
+            arms += _arms(last)
         elif not isinstance(last, gast.Return | gast.Raise):
             return False
     return True
+
+
+def _arms(stmt: Any) -> list[list[Any]]:
+    """The ways through an `if` or a `try`: that of its end, and those that its handlers take."""
+    if isinstance(stmt, gast.If):
+        return [stmt.body, stmt.orelse]
+    return [stmt.orelse, *(h.body for h in stmt.handlers)]
 
 
 # --- which jumps leave a statement --------------------------------------------------------------
@@ -74,7 +83,7 @@ _JUMPS = {
     gast.Continue: _Exits(False, frozenset({"continue"})),
     gast.Raise: _Exits(False),
 }
-_COMPOUND = (gast.If, gast.For, gast.While, gast.With)
+_COMPOUND = (gast.If, gast.For, gast.While, gast.With, gast.Try)
 
 
 def _survey(body: list[Any]) -> dict[Any, _Exits]:
@@ -85,8 +94,11 @@ def _survey(body: list[Any]) -> dict[Any, _Exits]:
         stmt = stack.pop()
         order.append(stmt)
         if isinstance(stmt, _COMPOUND):
+            for handler in getattr(stmt, "handlers", ()):
+                stack += handler.body
             stack += stmt.body
             stack += getattr(stmt, "orelse", ())
+            stack += getattr(stmt, "finalbody", ())
     exits: dict[Any, _Exits] = {}
     for stmt in reversed(order):  # the inner ones first
         exits[stmt] = _exits_of(stmt, exits)
@@ -100,12 +112,33 @@ def _exits_of(stmt: Any, exits: dict[Any, _Exits]) -> _Exits:
     if isinstance(stmt, gast.With):
         return body
     orelse = _of_body(stmt.orelse, exits)
+    if isinstance(stmt, gast.Try):
+        return _exits_of_try(stmt, body, orelse, exits)
     if isinstance(stmt, gast.If):
         return _Exits(body.falls or orelse.falls, body.jumps | orelse.jumps)
     returns = body.jumps & {"return"}
     if _is_endless(stmt):
         return _Exits("break" in body.jumps, returns)
     return _Exits("break" in body.jumps or orelse.falls, returns | orelse.jumps)
+
+
+def _exits_of_try(stmt: Any, body: _Exits, orelse: _Exits, exits: dict[Any, _Exits]) -> _Exits:
+    handlers = [_of_body(h.body, exits) for h in stmt.handlers]
+    final = _of_body(stmt.finalbody, exits)
+    if final.jumps:
+        raise UnsupportedSyntax(
+            "a jump out of `finally` drops the exception that passes through",
+            loc_of(_first_jump(stmt.finalbody, exits)),
+            "jump after the `try` statement",
+        )
+    ways = [_Exits(body.falls and orelse.falls, body.jumps | orelse.jumps), *handlers]
+    jumps = frozenset[str]().union(*(w.jumps for w in ways))
+    return _Exits(final.falls and any(w.falls for w in ways), jumps)
+
+
+def _first_jump(body: list[Any], exits: dict[Any, _Exits]) -> Any:
+    """A statement whose jumps leave `body`."""
+    return next(stmt for stmt in body if exits[stmt].jumps)
 
 
 def _of_body(body: list[Any], exits: dict[Any, _Exits]) -> _Exits:
@@ -224,6 +257,8 @@ class _Rewrite:
                     rest = self._if(stmt, rest, out, place)
                 case gast.With():
                     rest = self._with(stmt, rest, out, place)
+                case gast.Try():
+                    rest = self._try(stmt, rest, out, place)
                 case gast.For() | gast.While():
                     rest = self._loop(stmt, rest, out, place)
                 case gast.FunctionDef():
@@ -280,13 +315,63 @@ class _Rewrite:
         self._copy(stmt, out, replace(place, tail=False))
         return rest if self.exits[stmt].falls else None
 
-    def _copy(self, stmt: Any, out: list[Any], place: _Place) -> None:
-        """Rewrite an `if` or `with` whose arms take nothing of what follows."""
+    def _try(self, stmt: Any, rest: _Rest, out: list[Any], place: _Place) -> _Rest | _Taken:
+        exits = self.exits[stmt]
+        if not exits.jumps:
+            self._copy(stmt, out, replace(place, tail=False))
+            if not exits.falls and place.tail:
+                self.unended.append(out)
+            return rest if exits.falls else _TAKEN
+        rest = _skip_done(rest)
+        if stmt.finalbody or any(_of_body(h.body, self.exits).falls for h in stmt.handlers):
+            return self._flagged(stmt, rest, out, place)
+        body = _of_body(stmt.body, self.exits)
         node = _copied(stmt)
-        node.body = self._later((stmt.body, 0, None), place, node)
-        if getattr(stmt, "orelse", None):
-            node.orelse = self._later((stmt.orelse, 0, None), place, node)
+        node.orelse = []
+        follow, inside = [*stmt.orelse], replace(place, tail=False)
+        if body.jumps and place.tail:
+            region = next(self.numbers)
+            out.append(_assign(f"$returned{region}", _constant(False, stmt), stmt))
+            follow.insert(0, self._forward(region, body.falls, stmt))
+            inside = _Place(False, None, region)
+        after: _Rest = (follow, 0, rest) if follow else rest
+        if not body.falls and not place.tail:
+            after = None
+        guarded = bool(body.jumps) and not place.tail and after is not None
+        if guarded and "continue" in body.jumps:
+            inside = replace(inside, flagged=True)
         out.append(node)
+        node.body = self._later((stmt.body, 0, None), inside, node)
+        self._handlers(stmt, node, place)
+        if guarded:
+            node.orelse = [self._unless_jumped(body.jumps, after, place, stmt)]
+        elif after is not None or place.tail:
+            node.orelse = self._later(after, place, node)
+        return _TAKEN
+
+    def _handlers(self, stmt: Any, node: Any, place: _Place) -> None:
+        node.handlers = [_copied(h) for h in stmt.handlers]
+        for old, new in zip(stmt.handlers, node.handlers, strict=True):
+            new.body = self._later((old.body, 0, None), place, new)
+
+    def _copy(self, stmt: Any, out: list[Any], place: _Place) -> None:
+        """Rewrite an `if`, `with` or `try` whose arms take nothing of what follows."""
+        node = _copied(stmt)
+        out.append(node)
+        inside, jumps = place, frozenset[str]()
+        if isinstance(stmt, gast.Try):
+            self._handlers(stmt, node, place)
+            if stmt.finalbody:
+                node.finalbody = self._later((stmt.finalbody, 0, None), place, node)
+            if stmt.orelse:
+                jumps = _of_body(stmt.body, self.exits).jumps
+                inside = replace(place, flagged=place.flagged or "continue" in jumps)
+        node.body = self._later((stmt.body, 0, None), inside, node)
+        rest: _Rest = (getattr(stmt, "orelse", []), 0, None)
+        if jumps:
+            node.orelse = [self._unless_jumped(jumps, rest, place, stmt)]
+        elif getattr(stmt, "orelse", None):
+            node.orelse = self._later(rest, place, node)
 
     def _flagged(self, stmt: Any, rest: _Rest, out: list[Any], place: _Place) -> _Rest | _Taken:
         """Rewrite a statement whose jumps set flags, which are tested before what follows."""
@@ -299,11 +384,15 @@ class _Rewrite:
         flagged = "continue" in exits.jumps and rest is not None
         self._copy(stmt, out, replace(place, flagged=place.flagged or flagged))
         if exits.falls and rest is not None:
-            test = at(gast.UnaryOp(gast.Not(), self._jumped(exits.jumps, place, stmt)), stmt)
-            guard = at(gast.If(test, [], []), stmt)
-            guard.body = self._later(rest, place, guard)
-            out.append(guard)
+            out.append(self._unless_jumped(exits.jumps, rest, place, stmt))
         return _TAKEN
+
+    def _unless_jumped(self, jumps: frozenset[str], rest: _Rest, place: _Place, stmt: Any) -> Any:
+        """`rest` under a test that none of `jumps` was taken."""
+        test = at(gast.UnaryOp(gast.Not(), self._jumped(jumps, place, stmt)), stmt)
+        guard = at(gast.If(test, [], []), stmt)
+        guard.body = self._later(rest, place, guard)
+        return guard
 
     def _jumped(self, jumps: frozenset[str], place: _Place, stmt: Any) -> Any:
         """A test of whether one of `jumps` was taken in this round of the loop."""

@@ -8,7 +8,6 @@ of its blocks meets Python's recursion limit.
 
 from __future__ import annotations
 
-import importlib
 import types
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any
@@ -18,32 +17,35 @@ import gast
 from adcompile.errors import InternalError, SignatureError, UnsupportedSyntax
 from adcompile.frontend import (
     attributes,
-    builtin_calls,
     calls,
+    containers,
+    definitions,
+    exceptions,
     expressions,
     loops,
+    naming,
     prune,
     scoped,
-    subscripts,
+    targets,
 )
 from adcompile.frontend.branches import merge
 from adcompile.frontend.context import Context
 from adcompile.frontend.functions import Code, code_of
+from adcompile.frontend.heap import place_at
 from adcompile.frontend.operands import (
     Known,
-    Obj,
+    Lost,
     Operand,
-    is_bottom,
-    is_rank0,
+    Unbound,
 )
 from adcompile.frontend.recursion import Module
 from adcompile.frontend.scopes import Frame, Outside
 from adcompile.frontend.source import loc_of, unwrapped
-from adcompile.frontend.wanted import NeedStatic, NeedUnrolled
+from adcompile.frontend.wanted import ALIASES, NeedStatic, NeedUnrolled
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import MISSING, Block, Function, GlobalRef, Param, Value
-from adcompile.ir.types import FLOAT, UNDEFINED, Array, Seq, Static, Tree, Type, Undefined
+from adcompile.ir.types import FLOAT, UNDEFINED, Array, Static, Tree, Type, Undefined
 
 __all__ = ["NeedStatic", "lower_function"]
 
@@ -95,6 +97,8 @@ def _lower(
         if isinstance(t, Undefined):
             ref = GlobalRef(param.name, lambda: receiver, (id(receiver), param.name))
             x = attributes.from_outside(cx, Outside(receiver, ref), code.node)
+            if isinstance(x, Value):
+                module.heap.sealed.pop(x, None)  # as any argument
         elif t is None:
             x = _default(cx, function, code, param)
         elif isinstance(t, Static):
@@ -107,6 +111,10 @@ def _lower(
             if isinstance(t, Array) and not t.rank:
                 cx.boxed.add(x)
         cx.store.set(frame.cell(param.name), x)
+    by_name = {p.name: v for p, v in zip(given, block.params, strict=True)}
+    module.heap.params.update((v, name) for name, v in by_name.items())
+    for path, other in ALIASES.get():
+        module.heap.same[place_at(by_name, other)] = place_at(by_name, path)
     try:
         result = calls.body(cx, code.body)
     except RecursionError as e:
@@ -126,6 +134,8 @@ def _lower(
         cx.here(end).return_(v)
     cx.check_bottoms()
     made = Function(code.name, block, given, function.__doc__, loc_of(code.node))
+    paths = (module.heap.path(place) for place in cx.store.now)
+    made.writes = tuple([p for p in paths if p is not None])
     prune.run(made)
     return made
 
@@ -221,179 +231,13 @@ def _assign(cx: Context, node: gast.Assign) -> None:
     mark = len(cx.builder.block.ops)
     x = expressions.evaluate(cx, node.value)
     for target in node.targets:
-        assign(cx, target, x, mark)
+        targets.assign(cx, target, x, mark)
 
 
 def _annassign(cx: Context, node: gast.AnnAssign) -> None:
     if node.value is not None:
         mark = len(cx.builder.block.ops)
-        assign(cx, node.target, expressions.evaluate(cx, node.value), mark)
-
-
-def bind_item(cx: Context, target: Any, x: Operand) -> None:
-    """Assign the item of an iteration to the target of a loop."""
-    if isinstance(x, Value) and isinstance(target, gast.Name) and x.owner is None:
-        x.name = target.id  # the counter itself
-    assign(cx, target, x, 0 if not isinstance(x, Known) else len(cx.builder.block.ops))
-
-
-def assign(cx: Context, target: Any, x: Operand, mark: int) -> None:
-    """`target = x`; values made since `mark` that have no name yet get the target's."""
-    work: list[tuple[Any, Operand]] = [(target, x)]
-    while work:
-        target, x = work.pop()
-        if isinstance(target, gast.Name):
-            _name_value(cx, x, target.id, mark)
-            cell = cx.frame.find(target.id)
-            assert cell is not None
-            cx.store.set(cell, x)
-        elif isinstance(target, gast.Tuple | gast.List):
-            work += reversed(_spread(cx, target, x))
-        else:
-            cx.unsupported(
-                "writes into arrays, lists, dicts and objects are not supported yet",
-                target,
-                "build a new value instead (`np.where`, `np.concatenate`, `xs + [v]`)",
-            )
-
-
-def _name_value(cx: Context, x: Operand, name: str, mark: int) -> None:
-    if not isinstance(x, Value) or x.name is not None or "$" in name:
-        return
-    if x.owner is None:
-        return
-    ops = cx.builder.block.ops
-    if any(ops[i] is x.owner for i in range(len(ops) - 1, mark - 1, -1)):
-        x.name = name
-
-
-def _spread(cx: Context, target: Any, x: Operand) -> list[tuple[Any, Operand]]:
-    """The targets of an unpacking with what goes to each."""
-    count = len(target.elts)
-    starred = [i for i, t in enumerate(target.elts) if isinstance(t, gast.Starred)]
-    if is_bottom(x):
-        return [
-            (getattr(t, "value", t) if isinstance(t, gast.Starred) else t, x) for t in target.elts
-        ]
-    items = builtin_calls.items_of(cx, x, target)
-    if items is None:
-        items = _items_at_run_time(cx, target, x, count, bool(starred))
-    if not starred:
-        if len(items) != count:
-            problem = "too many" if len(items) > count else "not enough"
-            cx.mismatch(f"{problem} values to unpack: {count} expected, {len(items)} given", target)
-        return list(zip(target.elts, items, strict=True))
-    at, after = starred[0], count - starred[0] - 1
-    if len(items) < count - 1:
-        cx.mismatch(
-            f"not enough values to unpack: {count - 1} expected, {len(items)} given", target
-        )
-    middle = expressions.new_list(cx, items[at : len(items) - after])
-    parts: list[Operand] = [*items[:at], middle, *items[len(items) - after :]]
-    return [
-        (t.value if isinstance(t, gast.Starred) else t, p)
-        for t, p in zip(target.elts, parts, strict=True)
-    ]
-
-
-def _items_at_run_time(
-    cx: Context, target: Any, x: Operand, count: int, starred: bool
-) -> list[Operand]:
-    """The items of an array, or of a list of unknown length: as many as there are targets."""
-    held = cx.contents(x) if isinstance(x, Obj) else x
-    array = isinstance(held, Value) and isinstance(held.type, Array | Seq)
-    if not (isinstance(held, Value) and array) or getattr(held.type, "rank", 1) == 0:
-        cx.mismatch("this cannot be unpacked: it is no sequence", target)
-    size = held.type.shape[0] if isinstance(held.type, Array) else None
-    if starred and not isinstance(size, int):
-        cx.unsupported("how many values `*` takes here is not known at compile time", target)
-    if isinstance(size, int):
-        count = size
-    else:
-        length = cx.emit(target, len, [held])
-        fits = cx.emit(target, expressions.COMPARE[gast.Eq], [length, Known(count)])
-        message = cx.value(Known(f"{count} values expected to unpack"), target)
-        cx.here(target).add(core.Assert, [cx.value(fits, target), message], ())
-    return [subscripts.subscript(cx, held, Known(i), target) for i in range(count)]
-
-
-def _augassign(cx: Context, node: gast.AugAssign) -> None:
-    if not isinstance(node.target, gast.Name):
-        cx.unsupported(
-            "writes into arrays, lists, dicts and objects are not supported yet",
-            node,
-            "build a new value instead (`np.where`, `np.concatenate`, `xs + [v]`)",
-        )
-    mark = len(cx.builder.block.ops)
-    name = node.target.id
-    load = gast.Name(name, gast.Load(), None, None)
-    gast.copy_location(load, node.target)
-    load.stmt = node.target.stmt
-    x = expressions.evaluate(cx, load)
-    _refuse_in_place(cx, node, x, name)
-    value = expressions.evaluate(cx, node.value)
-    made = expressions.binary(cx, expressions.BINARY[type(node.op)], x, value, node)
-    assign(cx, node.target, made, mark)
-
-
-def _refuse_in_place(cx: Context, node: gast.AugAssign, x: Operand, name: str) -> None:
-    """`x += v` writes into an array or a list; numbers and tuples are rebound."""
-    array = isinstance(x, Value) and isinstance(x.type, Array)
-    if array and (not is_rank0(x) or x in cx.boxed or _is_made_array(x)):
-        what = f"the array `{name}`"
-    elif isinstance(x, Obj) or (isinstance(x, Value) and isinstance(x.type, Seq)):
-        what = f"the list `{name}`"
-    elif isinstance(x, Value) and isinstance(x.type, Tree) and x.type.node in (list, dict):
-        what = f"the {x.type.node.__name__} `{name}`"
-    else:
-        return
-    sign = _SIGNS.get(type(node.op), "+")
-    cx.unsupported(
-        f"`{name} {sign}= …` writes into {what}; such writes are not supported yet",
-        node,
-        f"write `{name} = {name} {sign} …`",
-    )
-
-
-_SIGNS: dict[type, str] = {
-    gast.Add: "+",
-    gast.Sub: "-",
-    gast.Mult: "*",
-    gast.Div: "/",
-    gast.FloorDiv: "//",
-    gast.Mod: "%",
-    gast.Pow: "**",
-    gast.MatMult: "@",
-    gast.BitAnd: "&",
-    gast.BitOr: "|",
-    gast.BitXor: "^",
-    gast.LShift: "<<",
-    gast.RShift: ">>",
-}
-_MAKERS = {
-    "array",
-    "asarray",
-    "zeros",
-    "ones",
-    "full",
-    "empty",
-    "copy",
-    "reshape",
-    "squeeze",
-    "diagonal",
-}
-
-
-def _is_made_array(x: Operand) -> bool:
-    """Whether a value of rank 0 is an array, which `+=` writes into, and no NumPy scalar."""
-    owner = getattr(x, "owner", None)
-    if isinstance(owner, core.Item | core.Unpack):
-        while isinstance(owner, core.Item | core.Unpack):
-            owner = owner.operands[0].owner
-        return isinstance(owner, Block | core.Global)  # a leaf of a parameter
-    if isinstance(owner, core.Call):
-        return getattr(owner.fn, "__name__", "").removesuffix("_like") in _MAKERS
-    return isinstance(owner, core.Index) and any(e is Ellipsis for e in owner.spec)
+        targets.assign(cx, node.target, expressions.evaluate(cx, node.value), mark)
 
 
 def _return(cx: Context, node: gast.Return) -> None:
@@ -419,7 +263,7 @@ def _both(cx: Context, node: gast.If, cond: Value) -> Steps:
 
 
 def _for(cx: Context, node: gast.For) -> Steps:
-    return loops.for_(cx, node, run, bind_item)
+    return loops.for_(cx, node, run, targets.bind_item)
 
 
 def _while(cx: Context, node: gast.While) -> Steps:
@@ -428,6 +272,10 @@ def _while(cx: Context, node: gast.While) -> Steps:
 
 def _with(cx: Context, node: gast.With) -> Steps:
     return scoped.with_(cx, node, run)
+
+
+def _try(cx: Context, node: gast.Try) -> Steps:
+    return exceptions.try_(cx, node, run)
 
 
 def _assert(cx: Context, node: gast.Assert) -> None:
@@ -442,52 +290,63 @@ def _assert(cx: Context, node: gast.Assert) -> None:
 
 def _raise(cx: Context, node: gast.Raise) -> None:
     if node.exc is None:
-        cx.unsupported("`raise` without an exception", node)
-    operands = [cx.value(expressions.evaluate(cx, node.exc), node)]
+        operands = [exceptions.reraised(cx, node)]
+    else:
+        operands = [cx.value(expressions.evaluate(cx, node.exc), node)]
     if node.cause is not None:
         operands.append(cx.value(expressions.evaluate(cx, node.cause), node))
     cx.here(node).add(core.Raise, operands, ())
     cx.dead = True
 
 
-def _pass(cx: Context, node: gast.Pass) -> None:
+def _pass(cx: Context, node: gast.Pass | gast.Global | gast.Nonlocal) -> None:
     return None
 
 
-def _def(cx: Context, node: gast.FunctionDef) -> None:
-    cell = cx.frame.find(node.name)
-    assert cell is not None
-    cx.store.set(cell, expressions.closure(cx, node))
-
-
-def _import(cx: Context, node: Any) -> None:
-    for alias in node.names:
-        if isinstance(node, gast.ImportFrom):
-            module = importlib.import_module(node.module or "")
-            x = attributes.attribute(cx, Known(module), alias.name, node)
+def _delete(cx: Context, node: gast.Delete) -> None:
+    work = node.targets[::-1]
+    while work:
+        target = work.pop()
+        if isinstance(target, gast.Name):
+            cell = cx.frame.find(target.id)
+            assert cell is not None
+            if isinstance(cx.store.get(cell), Unbound):
+                cx.mismatch(f"`{target.id}` is deleted before it is assigned", target)
+            cx.store.set(cell, Lost("is deleted on some path to here", [loc_of(node)]))
+        elif isinstance(target, gast.Tuple | gast.List):
+            work += target.elts[::-1]
         else:
-            name = alias.name if alias.asname else alias.name.partition(".")[0]
-            importlib.import_module(alias.name)
-            x = Known(importlib.import_module(name))
-        cell = cx.frame.find((alias.asname or alias.name).partition(".")[0])
-        assert cell is not None
-        cx.store.set(cell, x)
+            assert isinstance(target, gast.Subscript)
+            x = expressions.evaluate(cx, target.value)
+            containers.del_item(cx, x, expressions.evaluate(cx, target.slice), target)
+
+
+def _def(cx: Context, node: gast.FunctionDef) -> None:
+    decorators = [definitions.decorator(cx, d) for d in node.decorator_list]
+    x: Operand = expressions.closure(cx, node)
+    for decorate in reversed(decorators):
+        x = decorate(x)
+    naming.bind(cx, node.name, x, len(cx.builder.block.ops))
 
 
 STATEMENTS: dict[type, Callable[[Context, Any], Steps | None]] = {
     gast.Expr: _expr,
     gast.Assign: _assign,
     gast.AnnAssign: _annassign,
-    gast.AugAssign: _augassign,
+    gast.AugAssign: targets.augassign,
     gast.Return: _return,
     gast.If: _if,
     gast.For: _for,
     gast.While: _while,
     gast.With: _with,
+    gast.Try: _try,
     gast.Assert: _assert,
     gast.Raise: _raise,
     gast.Pass: _pass,
+    gast.Global: _pass,
+    gast.Nonlocal: _pass,
+    gast.Delete: _delete,
     gast.FunctionDef: _def,
-    gast.Import: _import,
-    gast.ImportFrom: _import,
+    gast.Import: definitions.import_,
+    gast.ImportFrom: definitions.import_,
 }

@@ -59,30 +59,6 @@ METHODS: dict[str, Callable[..., Any]] = {
 # Methods that take a shape or axes as one tuple or as separate arguments.
 VARIADIC = {"reshape", "transpose"}
 
-# Methods that write into the array, and what gives the same values as a new array.
-WRITING = {
-    "fill": "np.full_like(x, v)",
-    "itemset": "np.where or np.concatenate",
-    "partition": "np.partition(x, k)",
-    "put": "np.where or np.concatenate",
-    "resize": "np.resize(x, shape)",
-    "setfield": "np.where or np.concatenate",
-    "setflags": "a copy: x.copy()",
-    "sort": "np.sort(x)",
-    "byteswap": "x.astype(dtype)",
-}
-
-# Functions that write into their first argument.
-WRITERS: dict[Callable[..., Any], str] = {
-    np.copyto: "np.where(mask, values, x)",
-    np.put: "np.where or np.concatenate",
-    np.place: "np.where(mask, values, x)",
-    np.putmask: "np.where(mask, values, x)",
-    np.put_along_axis: "np.where or np.concatenate",
-    np.fill_diagonal: "x * (1 - np.eye(n)) + v * np.eye(n)",
-    np.random.shuffle: "np.random.permutation(x)",
-}
-
 # What functions with several results return, where it is not a plain tuple.
 RESULT_TYPES: dict[Callable[..., Any], type] = {
     fn: type(fn(np.eye(1)))

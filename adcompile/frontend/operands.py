@@ -6,8 +6,7 @@ container of known layout (`Tup`), a reference to a mutable object (`Obj`), a fu
 
 Mutable things are references with an identity. Their contents are held by the `Store`, under the
 reference as key, so that every name that refers to an object sees a change, and a branch or a loop
-merges contents as it merges variables. (Arrays are immutable values as yet; as objects they will be
-an `Obj` whose contents are a `Value`.)
+merges contents as it merges variables. A `Value` of array type is such a reference, too (`heap`).
 """
 
 from __future__ import annotations
@@ -16,7 +15,8 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from adcompile.ir.core import MISSING, Const, Loc, Value
+from adcompile.errors import AdcompileError, TypeMismatch
+from adcompile.ir.core import MISSING, Block, Const, Loc, Value
 from adcompile.ir.types import Array, Scalar, Seq, Tree, Type, Undefined, scalar_kind
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ class Obj:
 
     node: type
     frozen: str | None = None
+    name: str | None = None  # of the variable that it was first given to
 
 
 @dataclass(eq=False, slots=True)
@@ -88,10 +89,32 @@ class Bound:
 
 @dataclass(eq=False, slots=True)
 class Iterable:
-    """range, zip, enumerate, reversed or a view of a dict: something to loop over."""
+    """range, zip, enumerate, reversed or a view of a dict: something to loop over.
+
+    An iterator can be run through once: `made` is the block where it was made, `taken` whether
+    that has happened.
+    """
 
     kind: str
     parts: tuple[Operand, ...]
+    made: Block | None = None
+    taken: bool = False
+
+
+@dataclass(eq=False, slots=True)
+class Generator:
+    """A generator expression (or what `map` and `filter` stand for), evaluated when it is used.
+
+    `node` is a gast GeneratorExp; `first` is what its first clause runs over, evaluated where it
+    is written; `bound` are variables of its own, besides those of `parent`.
+    """
+
+    node: Any
+    first: Operand
+    parent: Frame | None
+    bound: dict[str, Operand]
+    made: Block | None
+    taken: bool = False
 
 
 @dataclass(eq=False, slots=True)
@@ -112,12 +135,29 @@ class Unbound:
 class Poison:
     """What a variable holds whose values do not go together; an error when it is read.
 
-    `loop` is the loop where they meet, if it can be unrolled: then they never do.
+    `loop` is the loop where they meet, if it can be unrolled: then they never do. An array that was
+    perhaps written through another name has the `error` AliasError, and a `hint`.
     """
 
     reason: str
     locs: list[Loc] = field(default_factory=list)
     loop: Hashable = None
+    error: type[AdcompileError] = TypeMismatch
+    hint: str | None = None
+
+
+@dataclass(eq=False, slots=True)
+class Lost(Poison):
+    """What a variable holds whose value is gone on some path; `reason` follows its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """The place of what a tree from outside holds under `key`; as an operand: what is there."""
+
+    root: Value | Leaf
+    key: Hashable
+    type: Type = field(compare=False)
 
 
 @dataclass(eq=False, slots=True)
@@ -147,9 +187,11 @@ Operand = (
     | Closure
     | Bound
     | Iterable
+    | Generator
     | Slicer
     | Unbound
     | Poison
+    | Leaf
     | Slot
     | NewObj
 )

@@ -8,7 +8,19 @@ read: in a later iteration or after the loop. One that comes back unchanged is w
 from __future__ import annotations
 
 from adcompile.ir import core
-from adcompile.ir.core import Block, For, Function, If, Op, Scope, Value, While, substitute, walk
+from adcompile.ir.core import (
+    Block,
+    For,
+    Function,
+    If,
+    Op,
+    Scope,
+    Try,
+    Value,
+    While,
+    substitute,
+    walk,
+)
 
 
 def run(fn: Function) -> None:
@@ -16,7 +28,7 @@ def run(fn: Function) -> None:
     _drop_unchanged(fn)
     needed = _needed(fn)
     for op in walk(fn.block):
-        if isinstance(op, If | Scope):
+        if isinstance(op, If | Scope | Try):
             _prune_results(op, needed)
         elif isinstance(op, For | While):
             _prune_carried(op, needed)
@@ -52,8 +64,8 @@ def _needed(fn: Function) -> set[Value]:
     for op in walk(fn.block):
         if isinstance(op, core.Yield):
             continue
-        if isinstance(op, If | Scope):
-            work.append(op.operands[0])
+        if isinstance(op, If | Scope | Try):
+            work += op.operands
             for k, result in enumerate(op.results):
                 follows[result] = [b.yields[k] for b in op.blocks]
         elif isinstance(op, For | While):

@@ -14,13 +14,24 @@ from typing import Any
 
 import gast
 
-from adcompile.frontend import calls, prune
-from adcompile.frontend.context import Checkpoint, Context, materialise
-from adcompile.frontend.joins import Joiner, flatten, instantiate, slots_in
+from adcompile.errors import AliasError
+from adcompile.frontend import calls, prune, subscripts, writes
+from adcompile.frontend.context import Checkpoint, Context
+from adcompile.frontend.heap import Heap
+from adcompile.frontend.joins import (
+    Joiner,
+    flatten,
+    instantiate,
+    parts_of,
+    references,
+    slots_in,
+)
 from adcompile.frontend.operands import (
     Closure,
     Known,
+    Leaf,
     NewObj,
+    Obj,
     Operand,
     Slot,
     Tup,
@@ -66,6 +77,7 @@ class Entry:
     templates: dict[str, Operand]  # of its parameters
     captures: dict[Cell, Operand]  # of the variables of enclosing functions
     result: Type = UNDEFINED
+    written: tuple[int, ...] = ()  # the arrays among its parameters that it writes into
 
 
 @dataclass(eq=False, slots=True)
@@ -77,6 +89,7 @@ class Module:
     recursive: set[Hashable] = field(default_factory=set)
     statics: dict[Hashable, set[str]] = field(default_factory=dict)  # parameters that decide types
     unroll: set[Hashable] = field(default_factory=set)  # loops that must be
+    heap: Heap = field(default_factory=Heap)
 
 
 def inline_or_invoke(
@@ -122,7 +135,7 @@ def inline_or_invoke(
 def _key(
     cx: Context, fn: Closure, bound: dict[str, Operand]
 ) -> tuple[Hashable, dict[str, Operand]]:
-    joiner = Joiner(cx.store.get, cx.store.get, lambda obj: False)
+    joiner = Joiner(cx.store.get, cx.store.get, lambda obj: False, None, cx.heap)
     templates = {name: _abstract(joiner.slots(x, cx.store.get)) for name, x in bound.items()}
     key: Hashable = (fn.code, tuple([_template_key(t) for t in templates.values()]))
     values: list[Hashable] = []
@@ -146,7 +159,8 @@ def _abstract(t: Operand) -> Operand:
         case Tup(node, keys, items):
             return Tup(node, keys, tuple(map(_abstract, items)))
         case NewObj(node, contents):
-            return NewObj(node, _abstract(contents), f"the {node.__name__} belongs to the caller")
+            reason = "it belongs to the caller of a function that calls itself"
+            return NewObj(node, _abstract(contents), reason)
     return t
 
 
@@ -206,14 +220,104 @@ def _invoke(
             if not isinstance(e.path[0], str):  # not a parameter of the callee
                 raise
             return _with_static(cx, node, fn, bound, key, e)
+    passed = [(bound[name], template) for name, template in entry.templates.items()]
+    passed += [(cx.store.get(cell), template) for cell, template in entry.captures.items()]
     args: list[Value] = []
+    given: list[Operand] = []
     b = cx.here(node)
-    for name, template in entry.templates.items():
-        args += flatten(bound[name], template, b, cx.store.get, materialise)
-    for cell, template in entry.captures.items():
-        args += flatten(cx.store.get(cell), template, b, cx.store.get, materialise)
-    op = cx.here(node).add(core.Invoke, args, (entry.result,), callee=entry.function)
-    return unwrapped(op.result)
+    for x, template in passed:
+        args += flatten(x, template, b, cx.store.get, cx.heap.materialise)
+        given += references(_apart(cx, x, template, node), template, cx.store.get)
+    returned = _with_contents(entry.result, [args[k].type for k in entry.written])
+    op = cx.here(node).add(core.Invoke, args, (returned,), callee=entry.function)
+    return _take(cx, node, fn, entry, op.result, given)
+
+
+def _apart(cx: Context, x: Operand, template: Operand, node: gast.AST) -> Operand:
+    """A tree from outside by its items, where the template has them one by one."""
+    if not isinstance(template, Tup) or isinstance(x, Obj):
+        return x
+    if isinstance(x, Tup):
+        items = list(parts_of(x, template.keys))
+    else:
+        items = [subscripts.child(cx, x, key, node) for key in template.keys]
+    pairs = zip(items, template.items, strict=True)
+    apart = [_apart(cx, item, t, node) for item, t in pairs]
+    return Tup(template.node, template.keys, tuple(apart))
+
+
+def _with_contents(result: Type, contents: list[Type]) -> Type:
+    """The type of what is returned: the result, and the arrays that were written."""
+    if not contents:
+        return result
+    items = (result, *contents)
+    return Tree(tuple, tuple(range(len(items))), items)
+
+
+def _take(
+    cx: Context, node: gast.AST, fn: Closure, entry: Entry, made: Value, given: list[Operand]
+) -> Operand:
+    """The result of a call; what the callee wrote is seen here, too."""
+    if entry.written:
+        for k in entry.written:
+            x = given[k]
+            others = [*given[:k], *given[k + 1 :]]
+            if not isinstance(x, Value) or any(_may_share(cx, x, y) for y in others):
+                raise AliasError(
+                    f"{fn.code.name} calls itself and writes into an argument that may share "
+                    "memory with another one",
+                    loc_of(node),
+                    "pass a copy: `x.copy()`",
+                )
+        result, *contents = cx.here(node).unpack(made)
+        for k, new in zip(entry.written, contents, strict=True):
+            writes.replace(cx, given[k], new, node)  # type: ignore[arg-type]
+        made = result
+    passed = [a for x in given for a in _arrays(cx, _place(cx, x), getattr(x, "type", None))]
+    for array in _arrays(cx, _place(cx, made), made.type):
+        for other in passed:
+            cx.heap.relate(array, other)
+    return unwrapped(made)
+
+
+def _may_share(cx: Context, x: Operand, y: Operand) -> bool:
+    """Whether two arguments, arrays or what holds arrays, may have memory in common."""
+    p, q = _place(cx, x), _place(cx, y)
+    if p is None or q is None:
+        return False
+    return p == q or q in cx.heap.kin(p) or q in _holding(p) or p in _holding(q)
+
+
+def _place(cx: Context, x: Operand) -> Any:
+    """Where the memory of an argument is: the place of an array or a tree, the list that grows."""
+    if isinstance(x, Leaf):
+        return cx.heap.same.get(x, x)
+    if isinstance(x, Value) and isinstance(x.type, Array | Tree | Seq):
+        return cx.heap.holders.get(x) or cx.heap.root(x)
+    return None
+
+
+def _arrays(cx: Context, place: Any, t: Type | None) -> list[Any]:
+    """The places of the arrays that are at `place`."""
+    match t:
+        case Array():
+            return [place]
+        case Seq():
+            return [place, *cx.heap.kin(place)]
+        case Tree(_, keys, items):
+            leaves = [Leaf(place, k, item) for k, item in zip(keys, items, strict=True)]
+            leaves = [cx.heap.same.get(leaf, leaf) for leaf in leaves]
+            return [a for leaf in leaves for a in _arrays(cx, leaf, leaf.type)]
+    return []
+
+
+def _holding(place: Any) -> list[Any]:
+    """The trees that a place is a part of."""
+    found = []
+    while isinstance(place, Leaf):
+        place = place.root
+        found.append(place)
+    return found
 
 
 def _with_static(
@@ -250,21 +354,24 @@ def _compile(cx: Context, fn: Closure, key: Hashable, templates: dict[str, Opera
             del module.entries[other]
         module.entries[key] = entry
         try:
-            inner, result = _lower(cx, fn, key, entry)
+            inner, result, written = _lower(cx, fn, key, entry)
         except BaseException:
             module.entries.pop(key, None)
             raise
         joined = _unsized(join(entry.result, result))
-        if _type_key(joined) == _type_key(entry.result):
+        if _type_key(joined) == _type_key(entry.result) and written == entry.written:
             break
-        entry.result = joined
+        entry.result, entry.written = joined, written
     inner.check_bottoms()
     if isinstance(entry.result, Undefined) and not inner.dead:
         cx.mismatch(f"{fn.code.name} calls itself on every path and never returns", fn.code.node)
     return entry
 
 
-def _lower(cx: Context, fn: Closure, key: Hashable, entry: Entry) -> tuple[Context, Type]:
+def _lower(
+    cx: Context, fn: Closure, key: Hashable, entry: Entry
+) -> tuple[Context, Type, tuple[int, ...]]:
+    """Lower the body of `fn`: its context, the type of its result, which parameters it writes."""
     block, params = Block(), []
     frame = Frame(fn.code, fn.parent, fn.function, (key,))
     inner = Context(Builder(block, loc_of(fn.code.node)), frame, cx.evaluate, cx.execute, cx.module)
@@ -276,8 +383,10 @@ def _lower(cx: Context, fn: Closure, key: Hashable, entry: Entry) -> tuple[Conte
             if isinstance(v.type, Array) and not v.type.rank:
                 inner.boxed.add(v)
         block.params.extend(values)
-        params.extend(Param(v.name or cell.name) for v in values)
-        inner.store.set(cell, instantiate(template, iter(values), inner.store.set))
+        taken = {p.name for p in params}
+        for v in values:
+            params.append(Param(_fresh(v.name or cell.name, taken)))
+        inner.store.set(cell, instantiate(template, iter(values), inner.store.set, {}))
 
     for name, template in entry.templates.items():
         pass_in(frame.cell(name), template)
@@ -286,16 +395,29 @@ def _lower(cx: Context, fn: Closure, key: Hashable, entry: Entry) -> tuple[Conte
     result = calls.body(inner, fn.code.body)
     end = inner.returned or fn.code.node
     v = inner.here(end).undef() if inner.dead else inner.value(result, end)
-    inner.here(end).return_(v)
+    written = [k for k, p in enumerate(block.params) if p in inner.store.now]
+    written = sorted({*written, *entry.written})
+    contents = [inner.value(block.params[k], end) for k in written]
+    b = inner.here(end)
+    b.return_(b.tuple(v, *contents) if contents else v)
     entry.function.block, entry.function.params = block, params
     prune.run(entry.function)
-    return inner, v.type
+    return inner, v.type, tuple(written)
+
+
+def _fresh(name: str, taken: set[str]) -> str:
+    """`name`, or one like it that no other parameter has."""
+    found, k = name, 2
+    while found in taken:
+        found, k = f"{name}{k}", k + 1
+    taken.add(found)
+    return found
 
 
 def _captures(cx: Context, fn: Closure) -> dict[Cell, Operand]:
     """The variables of enclosing functions that `fn` reads, and what it calls of them."""
     found: dict[Cell, Operand] = {}
-    joiner = Joiner(cx.store.get, cx.store.get, lambda obj: False)
+    joiner = Joiner(cx.store.get, cx.store.get, lambda obj: False, None, cx.heap)
     work = [fn]
     while work:
         one = work.pop()

@@ -17,11 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from adcompile import trees
+from adcompile import classes
+from adcompile.errors import TypeMismatch
 from adcompile.frontend.functions import Code
-from adcompile.frontend.operands import UNBOUND, Obj, Operand
-from adcompile.ir.core import GlobalRef
+from adcompile.frontend.operands import UNBOUND, Leaf, Obj, Operand
+from adcompile.ir.core import GlobalRef, Value
 from adcompile.ir.types import Array, Dim, Opaque, Scalar, Static, Tree, Type, scalar_kind
+from adcompile.signature import child, is_known
 
 
 @dataclass(eq=False, slots=True)
@@ -57,8 +59,19 @@ class Frame:
         while frame is not None:
             if name in frame.code.local_names:
                 return frame.cell(name)
+            if name in frame.code.global_names:
+                return None
             frame = frame.parent
         return None
+
+    def is_global(self, name: str) -> bool:
+        """Whether `global name` holds here."""
+        frame: Frame | None = self
+        while frame is not None and name not in frame.code.local_names:
+            if name in frame.code.global_names:
+                return True
+            frame = frame.parent
+        return False
 
     @property
     def root(self) -> types.FunctionType | None:
@@ -69,7 +82,7 @@ class Frame:
         return frame.function
 
 
-Place = Cell | Obj
+Place = Cell | Obj | Value | Leaf
 
 
 class Store:
@@ -77,7 +90,9 @@ class Store:
 
     def __init__(self) -> None:
         self.now: dict[Place, Operand] = {}
+        self.holders: dict[Value, Obj] = {}  # of lists of unknown length: whose contents they were
         self._journals: list[dict[Place, Operand]] = []
+        self.watches: list[Callable[[Place], None]] = []  # told of every change
 
     def get(self, place: Place) -> Operand:
         return self.now.get(place, UNBOUND)
@@ -86,6 +101,10 @@ class Store:
         if self._journals:
             self._journals[-1].setdefault(place, self.now.get(place, UNBOUND))
         self.now[place] = operand
+        if isinstance(place, Obj) and isinstance(operand, Value):
+            self.holders[operand] = place
+        for watch in self.watches:
+            watch(place)
 
     @property
     def depth(self) -> int:
@@ -127,10 +146,12 @@ class Outside:
     ref: GlobalRef
 
 
-def outside(function: types.FunctionType | None, name: str) -> Outside | None:
+def outside(
+    function: types.FunctionType | None, name: str, is_global: bool = False
+) -> Outside | None:
     """Look `name` up in the closure, the globals and the builtins of `function`."""
     if function is not None:
-        free = function.__code__.co_freevars
+        free = () if is_global else function.__code__.co_freevars
         if name in free:
             cell = (function.__closure__ or ())[free.index(name)]
             try:
@@ -162,21 +183,26 @@ def data_type(obj: Any) -> Type | None:
         return Scalar(kind)
     if isinstance(obj, np.ndarray | np.generic) and obj.dtype.kind in "biufc":
         return Array(obj.dtype, tuple(1 if n == 1 else Dim.fresh(many=True) for n in obj.shape))
-    structure = trees.flatten(obj)[1]
-    if structure == trees.LEAF:
-        return None
-    children = [_child(obj, key) for key in structure.keys]
-    items = [data_type(c) or leaf_type(c) for c in children]
-    return Tree(structure.kind, structure.keys, tuple(items))
+    return None if classes.keys_of(obj) is None else _tree_type(obj, ())
+
+
+def _tree_type(obj: Any, around: tuple[Any, ...]) -> Type:
+    """The type of a container or an object, which is inside those `around` it."""
+    keys = classes.keys_of(obj)
+    if keys is None:
+        return data_type(obj) or leaf_type(obj)
+    if any(obj is outer for outer in around):
+        raise TypeMismatch(
+            f"a {type(obj).__name__} from outside the function holds itself",
+            hint="leave out attributes that refer back (a parent, an owner)",
+        )
+    items = [_tree_type(child(obj, key), (*around, obj)) for key in keys]
+    return Tree(type(obj), keys, tuple(items))
 
 
 def leaf_type(obj: Any) -> Type:
     """The type of an object of a tree that is no plain data."""
-    if obj is None or isinstance(
-        obj, str | bytes | type | types.FunctionType | types.ModuleType | np.dtype
-    ):
-        return Static(obj)
-    return Opaque(type(obj))
+    return Static(obj) if is_known(obj) else Opaque(type(obj))
 
 
 def is_static(obj: Any) -> bool:
@@ -188,10 +214,6 @@ def is_static(obj: Any) -> bool:
         or isinstance(obj, str | bytes | type | types.ModuleType | np.dtype | slice | range)
         or callable(obj)
     )
-
-
-def _child(obj: Any, key: Any) -> Any:
-    return obj[key] if type(obj) in (tuple, list, dict) else getattr(obj, key)
 
 
 def suggest(name: str, frame: Frame) -> str | None:

@@ -27,7 +27,13 @@ import gast
 import numpy as np
 
 from adcompile.errors import SourceUnavailable, UnsupportedSyntax
-from adcompile.frontend.headers import characters, header_end, is_compound, statement_text
+from adcompile.frontend.headers import (
+    case_text,
+    characters,
+    header_end,
+    is_compound,
+    statement_text,
+)
 from adcompile.ir.core import Loc, Stmt
 
 __all__ = ["Source", "at", "get_source", "loc_of", "stmt_of", "to_gast"]
@@ -318,6 +324,8 @@ def to_gast(root: ast.AST, file: str, lines: list[str], function: str) -> Any:
             continue
         if isinstance(old, ast.stmt) and old is not root:
             stmt = Stmt(file, old.lineno, statement_text(old, lines), stmt.function)
+        elif isinstance(old, ast.match_case):
+            stmt = Stmt(file, old.pattern.lineno, case_text(old, lines), stmt.function)
         new = _shell(old, name, stmt, lines, wide)
         place[key] = new
         if isinstance(old, ast.FunctionDef | ast.AsyncFunctionDef):  # what is inside is its own

@@ -8,10 +8,11 @@ from typing import Any
 
 import gast
 
-from adcompile.frontend import joins
+from adcompile.frontend import joins, overloads
 from adcompile.frontend.context import Context
 from adcompile.frontend.operands import (
     Known,
+    Leaf,
     Obj,
     Operand,
     Slicer,
@@ -20,14 +21,24 @@ from adcompile.frontend.operands import (
     is_seq,
     is_tree,
 )
+from adcompile.frontend.sharing import note_index
 from adcompile.ir.core import MISSING, Slice, Spec, Value
-from adcompile.ir.types import Array, Opaque, Seq, Static, Tree, TypeClash, describe, join
+from adcompile.ir.types import (
+    Array,
+    Opaque,
+    Seq,
+    Static,
+    Tree,
+    TypeClash,
+    describe,
+    is_inexact,
+    join,
+)
 
 
 def keys_of(cx: Context, x: Operand) -> tuple[type, tuple[Any, ...]] | None:
     """The class and the keys of a container of known layout."""
-    if isinstance(x, Obj):
-        x = cx.contents(x)
+    x = cx.held(x)
     if isinstance(x, Tup):
         return x.node, x.keys
     if isinstance(x, Value) and isinstance(x.type, Tree):
@@ -37,22 +48,24 @@ def keys_of(cx: Context, x: Operand) -> tuple[type, tuple[Any, ...]] | None:
 
 def layout(cx: Context, x: Operand, node: gast.AST) -> Tup | None:
     """A container of known layout, taken apart; None for everything else."""
-    if isinstance(x, Obj):
-        x = cx.contents(x)
+    x = cx.held(x)
     if isinstance(x, Value) and isinstance(x.type, Tree):
         b = cx.here(node)
         if x.type.node in (tuple, list) and len(x.type.keys) > 1:
             items = b.unpack(x)
         else:
             items = [b.item(x, key) for key in x.type.keys]
-        return Tup(x.type.node, x.type.keys, tuple(items))
-    return x if isinstance(x, Tup) else None
+        for key, item in zip(x.type.keys, items, strict=True):
+            cx.heap.child(x, key, item)
+        return Tup(x.type.node, x.type.keys, tuple(map(unwrapped, items)))
+    if not isinstance(x, Tup) or not any(isinstance(i, Leaf) for i in x.items):
+        return x if isinstance(x, Tup) else None
+    return Tup(x.node, x.keys, tuple([_reference(cx, i, node) for i in x.items]))
 
 
 def known_items(cx: Context, x: Operand) -> list[Any] | None:
     """The items of a container, where all of them are known."""
-    if isinstance(x, Obj):
-        x = cx.contents(x)
+    x = cx.held(x)
     if isinstance(x, Tup):
         found = [cx.known(i) for i in x.items]
     elif isinstance(x, Value) and isinstance(x.type, Tree):
@@ -73,6 +86,12 @@ def static_key(cx: Context, x: Operand, node: gast.AST) -> Any:
     """A key of a dict: a string or a number known at compile time."""
     if isinstance(x, Tup):
         return tuple([static_key(cx, i, node) for i in x.items])
+    if cx.known(x) is MISSING and isinstance(x, Value) and is_inexact(x.type):
+        cx.unsupported(
+            "the keys of a dict and the members of a set must be known at compile time",
+            node,
+            "use strings or whole numbers as keys, or a list of pairs",
+        )
     return cx.static(x, node)
 
 
@@ -80,7 +99,7 @@ def subscript(cx: Context, x: Operand, index: Operand, node: gast.AST) -> Operan
     """`x[index]`."""
     if is_bottom(x) or is_bottom(index):
         return cx.bottom(node)
-    if isinstance(x, Obj) and is_seq(held := cx.contents(x)):
+    if is_seq(held := cx.held(x)):
         x = held
     if isinstance(x, Known):
         key = cx.known(index)
@@ -90,6 +109,9 @@ def subscript(cx: Context, x: Operand, index: Operand, node: gast.AST) -> Operan
             return Known(x.value[key])
         except Exception as e:
             cx.mismatch(f"{type(e).__name__}: {e}", node)
+    overloaded = overloads.call(cx, x, "__getitem__", node, index)
+    if overloaded is not None:
+        return overloaded
     if keys_of(cx, x) is not None:
         return _of_container(cx, x, index, node)
     if not isinstance(x, Value):
@@ -116,13 +138,25 @@ def read(
         new = cx.need(old, node)
         operands[:] = [new if o is old else o for o in operands]
 
-    made = cx.inferred(lambda: cx.here(node).index(x, spec, operands, item=item), replace, node)
+    if x in cx.heap.holders:
+        cx.contents(cx.heap.holders[x])  # which may not be known any more
+    held = cx.value(x, node)
+    made = cx.inferred(lambda: cx.here(node).index(held, spec, operands, item=item), replace, node)
+    if isinstance(x.type, Array):
+        note_index(cx.heap, cx.boxed, x, held, made, spec, operands)
     if isinstance(x.type, Seq):
+        cx.heap.item_of(x, made)
         if isinstance(made.type, Seq) and isinstance(spec[0], Slice):
             fresh = Obj(list)
             cx.store.set(fresh, made)
+            cx.heap.hold(fresh, x, cx.contents)
             return fresh
         made.type = joins.refreshed(made.type, cx.generic)
+        if joins.holds_objects(made.type):
+            cx.heap.sealed[cx.heap.place(made)] = (
+                "this is an item of a list whose length is not known at compile time: what the "
+                "list holds after a write into it is not known"
+            )
         return unwrapped(made)
     return made
 
@@ -195,17 +229,25 @@ def _of_container(cx: Context, x: Operand, index: Operand, node: gast.AST) -> Op
 
 def child(cx: Context, x: Operand, key: Any, node: gast.AST) -> Operand:
     """The child of a container under a key that it has."""
-    if isinstance(x, Obj):
-        x = cx.contents(x)
+    x = cx.held(x)
     if isinstance(x, Tup):
-        return x.child(key)
+        return _reference(cx, x.child(key), node)
     assert isinstance(x, Value) and isinstance(x.type, Tree)
-    return unwrapped(cx.here(node).item(x, key))
+    found = cx.here(node).item(x, key)
+    cx.heap.child(x, key, found)
+    return unwrapped(found)
 
 
-def unwrapped(v: Value) -> Operand:
+def _reference(cx: Context, x: Operand, node: gast.AST) -> Operand:
+    """A child of a container; what a tree from outside still has at its place, as a value."""
+    x = unwrapped(x)
+    return cx.heap.reference(x, cx.here(node)) if isinstance(x, Leaf) else x
+
+
+def unwrapped(x: Operand) -> Operand:
     """A child that is static as what it is."""
-    return Known(v.type.value) if isinstance(v.type, Static) else v
+    static = isinstance(x, Value | Leaf) and isinstance(x.type, Static)
+    return Known(x.type.value) if static else x  # type: ignore[union-attr]
 
 
 def _sliced(cx: Context, x: Operand, index: Operand, node: gast.AST) -> Operand:
@@ -238,13 +280,15 @@ def _at_run_time(cx: Context, x: Operand, index: Operand, node: gast.AST) -> Ope
     seq = as_seq(cx, x, node)
     if seq is None:
         return subscript(cx, x, Known(cx.static(index, node)), node)
-    return read(cx, seq, ("value",), [index_value], node)
+    found = read(cx, seq, ("value",), [index_value], node)
+    if isinstance(found, Value) and x is not seq:
+        cx.heap.picked[found] = index_value
+    return found
 
 
 def as_seq(cx: Context, x: Operand, node: gast.AST) -> Value | None:
     """A list or tuple as a list of items of one type; None where they have none."""
-    if isinstance(x, Obj):
-        x = cx.contents(x)
+    x = cx.held(x)
     if isinstance(x, Value) and isinstance(x.type, Seq):
         return x
     found = known_layout(cx, x, node)
@@ -256,4 +300,8 @@ def as_seq(cx: Context, x: Operand, node: gast.AST) -> Value | None:
             joined = join(joined, joins.type_of(item, cx.contents))
     except TypeClash:
         return None
-    return cx.here(node).new_seq(joins.unsized(joined), [cx.value(i, node) for i in found.items])
+    items = [cx.value(i, node) for i in found.items]
+    seq = cx.here(node).new_seq(joins.unsized(joined), items)
+    cx.heap.hold(seq, found, cx.contents)
+    cx.heap.holders[seq] = seq
+    return seq

@@ -12,7 +12,7 @@ from typing import Any
 
 import gast
 
-from adcompile.frontend import builtin_calls, joins
+from adcompile.frontend import builtin_calls, collecting, joins, subscripts
 from adcompile.frontend.context import Context
 from adcompile.frontend.operands import Known, Operand, is_bottom
 from adcompile.ir.core import MISSING, Value
@@ -91,6 +91,11 @@ def method(
         cx.mismatch(f"a str has no method `{name}`", node)
     if any(map(is_bottom, (*args, *kwargs.values()))):
         return cx.bottom(node)
+    if name == "join" and len(args) == 1:
+        args = [collecting.listed(cx, node, args[0])]
+        known = [cx.known(x), *(subscripts.known_items(cx, args[0]) or [MISSING])]
+        if MISSING not in known and all(isinstance(k, str) for k in known):
+            return Known(known[0].join(known[1:]))
     types = [RESULTS.get(name, TEXT)]
     return cx.emit(node, fn, [x, *args], kwargs, member=f"{name}()", types=types)
 

@@ -12,13 +12,14 @@ from __future__ import annotations
 import functools
 import math
 import operator
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from adcompile.ir.core import Block, Call, Const, Global, GlobalRef, If, Item, Unpack, Value
+from adcompile.ir.core import Block, Call, Const, For, Global, GlobalRef, If, Item, Unpack, Value
 from adcompile.ir.types import Array, Scalar, Static, Tree, Type
+from adcompile.overlap import Aliases
 from adcompile.signature import child, replaced
 
 if TYPE_CHECKING:
@@ -32,6 +33,14 @@ class NeedStatic(Exception):
 
     def __init__(self, path: Path):
         super().__init__(f"the value of the leaf {path} is needed at compile time")
+        self.path = path
+
+
+class NeedLayout(Exception):
+    """Whether an array argument is contiguous decides what shares memory: `path` is that leaf."""
+
+    def __init__(self, path: Path):
+        super().__init__(f"the layout in memory of {path} is needed at compile time")
         self.path = path
 
 
@@ -56,6 +65,12 @@ class Counter:
 # The leaves of variables from outside whose values a compilation takes as known. They are not
 # passed from stage to stage, since they belong to the surroundings of the program, not to it.
 FIXED: ContextVar[frozenset[Path]] = ContextVar("FIXED", default=frozenset())
+
+# Which leaves of the arguments are the same array as another one, which the program writes into.
+ALIASES: ContextVar[Aliases] = ContextVar("ALIASES", default=())
+
+# Which leaves of the arguments are known to be contiguous in memory, or known not to be.
+LAYOUTS: ContextVar[Mapping[Path, bool] | None] = ContextVar("LAYOUTS", default=None)
 
 # What can be computed at compile time from numbers.
 ARITHMETIC = {
@@ -99,6 +114,25 @@ def what(cx: Context, v: Value, error: Exception) -> Exception | None:
             return None
         first = first or bounds[0]
     return first
+
+
+def length(cx: Context, v: Value, error: Exception) -> Exception | None:
+    """What is to be raised so that the length of a list that a loop appended to is known."""
+    owner = v.owner
+    counter = cx.counters.get(owner.body.params[0]) if isinstance(owner, For) else None
+    if counter is None:
+        return None
+    if counter.few:
+        return NeedUnrolled(counter.loop, error)
+    bounds = [what(cx, b, error) for b in counter.bounds if not isinstance(b.owner, Const)]
+    return bounds[0] if bounds and None not in bounds else None
+
+
+def unroll(cx: Context, index: Value, error: Exception) -> None:
+    """Unroll the short loop whose counter `index` is, if it is one: then the index is known."""
+    found = what(cx, index, error)
+    if isinstance(found, NeedUnrolled):
+        raise found
 
 
 def _sources(v: Value) -> list[Value] | None:

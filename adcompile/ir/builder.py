@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from adcompile.ir import core
-from adcompile.ir.core import Block, Loc, Op, Spec, Value
+from adcompile.ir.core import Block, Loc, Op, Spec, Step, Value
 from adcompile.ir.infer import infer_call, infer_constant, infer_index
 from adcompile.ir.types import UNDEFINED, Seq, Tree, Type
 
@@ -26,11 +26,11 @@ class Builder:
 
     def at(self, loc: Loc, order: int | None = None) -> Builder:
         """A builder for the same block with another location."""
-        return replace(self, loc=loc, order=self.order if order is None else order)
+        return Builder(self.block, loc, self.order if order is None else order)
 
     def into(self, block: Block) -> Builder:
         """A builder for another block with the same location."""
-        return replace(self, block=block)
+        return Builder(block, self.loc, self.order)
 
     def add(
         self, cls: type[Op], operands: Sequence[Value], types: Sequence[Type], **fields: Any
@@ -79,7 +79,7 @@ class Builder:
     ) -> core.Call:
         """A call whose result types are inferred unless given. Non-Values become constants."""
         operands = [self.value(a) for a in args]
-        named = {k: self.value(v) for k, v in (kwargs or {}).items()}
+        named = {k: self.value(v) for k, v in kwargs.items()} if kwargs else {}
         if types is None:
             inferred = infer_call(fn, operands, named)
             types = inferred if isinstance(inferred, tuple) else (inferred,)
@@ -120,11 +120,29 @@ class Builder:
         t = infer_index(x, spec, operands)
         return self._one(core.Index, (x, *operands), t, spec=spec, item=item)
 
+    def view(self, x: Value, step: Step, operands: Sequence[Value]) -> Value:
+        """The view of `x` that `step` describes."""
+        if not isinstance(step, core.ViewCall):
+            return self.index(x, step, operands)
+        plain = len(operands) - len(step.keywords)
+        named = dict(zip(step.keywords, operands[plain:], strict=True))
+        return self.call_op(step.fn, [x, *operands[:plain]], named, member=step.member).result
+
     def update(
-        self, x: Value, v: Value, spec: Spec, values: Sequence[Any] = (), mode: str = "="
+        self,
+        x: Value,
+        v: Value,
+        spec: Spec,
+        values: Sequence[Any] = (),
+        mode: str = "=",
+        views: Sequence[tuple[Step, Sequence[Value]]] = (),
     ) -> Value:
-        operands = [self.value(i) for i in values]
-        return self._one(core.Update, (x, v, *operands), x.type, x.name, spec=spec, mode=mode)
+        """`x` after `x[…] = v`, or after that write through a chain of views of it."""
+        operands = [*(o for _, taken in views for o in taken), *map(self.value, values)]
+        steps = tuple([step for step, _ in views])
+        return self._one(
+            core.Update, (x, v, *operands), x.type, x.name, spec=spec, mode=mode, views=steps
+        )
 
     # --- trees and sequences --------------------------------------------------------------------
 

@@ -11,11 +11,15 @@ After MLIR's structured control flow dialect and xdsl's plain Python records.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+import operator
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import chain
+from types import BuiltinFunctionType
+from typing import Any, get_args
 
-from adcompile.ir.types import Type
+from adcompile.ir.types import Scalar, Type
 
 
 @dataclass(eq=False, slots=True)
@@ -181,16 +185,53 @@ class Index(Op):
     item: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class ViewCall:
+    """A view that a function takes of an array, with `count` operands after the array.
+
+    `x.T`, `np.swapaxes(x, 0, 1)`: whatever the layout of `x`, the result shares its memory.
+    """
+
+    fn: Callable[..., Any]
+    count: int = 0
+    keywords: tuple[str, ...] = ()
+    member: str | None = None
+
+
+Step = Spec | ViewCall  # one view of a chain: `x[1:]`, `x.T`
+
+
 @dataclass(eq=False, slots=True)
 class Update(Op):
-    """`x[...] = v` or `x[...] += v` as a new value: operands are x, v and the index's values.
+    """`x[...] = v` or `x[...] += v` as a new value.
 
-    `mode` is "=" or the operator of an augmented write ("+", "-", "*", …); "add.at" adds up
-    repeated indices (`np.add.at`).
+    `mode` is "=", "+" or "-" as in `x[...] += v`, or "add.at", which adds up repeated indices
+    (`np.add.at`). With `views` the write goes through a chain of views of x: `x.T[1:][i] = v`.
+    Operands are x, v, those of the views in order, and the index's values.
     """
 
     spec: Spec = ("value",)
     mode: str = "="
+    views: tuple[Step, ...] = ()
+
+    @property
+    def view_operands(self) -> list[list[Value]]:
+        """The operands of each view."""
+        rest = iter(self.operands[2:])
+        return [[next(rest) for _ in range(operand_count(step))] for step in self.views]
+
+    @property
+    def at(self) -> list[Value]:
+        """The index's values."""
+        return self.operands[2 + sum(map(operand_count, self.views)) :]
+
+
+def operand_count(step: Step) -> int:
+    """How many operands a view takes after its array."""
+    if isinstance(step, ViewCall):
+        return step.count
+    slices = sum(e.start + e.stop + e.step for e in step if isinstance(e, Slice))
+    return slices + sum(1 for e in step if e == "value")
 
 
 @dataclass(eq=False, slots=True)
@@ -323,13 +364,35 @@ class Invoke(Op):
 
 @dataclass(eq=False, slots=True)
 class Scope(Op):
-    """`with manager: body` for a manager that touches no value (np.errstate): [manager] in."""
+    """`with manager: body` for a manager that touches no value: [manager] in.
+
+    The body may have a parameter: what the manager gives (`as name`). With `effect`, entering and
+    leaving it is one, to be had once. Without a manager it is a plain block (of a backward sweep).
+    """
 
     body: Block = field(kw_only=True)
+    effect: bool = False
 
     @property
     def blocks(self) -> list[Block]:
         return [self.body]
+
+
+@dataclass(eq=False, slots=True)
+class Try(Op):
+    """`try: body` and `except classes as e: handler`: operands are the classes that are caught.
+
+    The body takes no parameters, the handler the exception; each yields one value a result. The
+    handler does nothing but say so (constants, the exception): what the program does about it
+    follows in an `If`, so that an exception in there is none of the body's.
+    """
+
+    body: Block = field(kw_only=True)
+    handler: Block = field(kw_only=True)
+
+    @property
+    def blocks(self) -> list[Block]:
+        return [self.body, self.handler]
 
 
 # --- effects and terminators --------------------------------------------------------------------
@@ -387,13 +450,17 @@ class Function:
     params: list[Param]  # one for each of block.params
     doc: str | None = None
     loc: Loc = NOWHERE
+    settled: object = None  # what one run of `simplify` leaves for the next
+    # Where a program writes into its arguments: the name of a parameter, then keys of trees.
+    writes: tuple[tuple[Any, ...], ...] = ()
 
     @property
     def returns(self) -> list[Value]:
         return self.block.yields
 
 
-Structured = If | For | While | Scope  # the ops that hold blocks
+Structured = If | For | While | Scope | Try  # the ops that hold blocks
+STRUCTURED: frozenset[type[Op]] = frozenset(get_args(Structured))  # quicker to ask, for walks
 
 
 # --- walking (iterative: programs may be long and deep) -----------------------------------------
@@ -405,7 +472,7 @@ def walk_blocks(root: Block) -> Iterator[Block]:
     while stack:
         block = stack.pop()
         yield block
-        inner = [b for op in block.ops if isinstance(op, Structured) for b in op.blocks]
+        inner = [b for op in block.ops if type(op) in STRUCTURED for b in op.blocks]
         stack.extend(reversed(inner))
 
 
@@ -415,11 +482,22 @@ def walk(root: Block) -> Iterator[Op]:
     while stack:
         for op in stack[-1]:
             yield op
-            if isinstance(op, Structured):
+            if type(op) in STRUCTURED:
                 stack.extend(iter(b.ops) for b in reversed(op.blocks))
                 break
         else:
             stack.pop()
+
+
+def defined_in(blocks: Iterable[Block]) -> set[Any]:
+    """The values that are made inside `blocks`."""
+    found: set[Any] = set()
+    for root in blocks:
+        for block in walk_blocks(root):
+            found.update(block.params)
+            for op in block.ops:
+                found.update(op.results)
+    return found
 
 
 def callees(root: Function) -> list[Function]:
@@ -443,12 +521,18 @@ def substitute(root: Block, new: dict[Value, Value]) -> None:
             op.operands[i] = v
 
 
+def discard(ops: Iterable[Op]) -> None:
+    """Let go of ops that are of no use any more.
+
+    An op and its results hold each other: apart they are freed at once, and not by the garbage
+    collector, which would have to look at all there is.
+    """
+    for op in ops:
+        op.results.clear()
+
+
 def use_counts(root: Block) -> dict[Value, int]:
-    counts: dict[Value, int] = {}
-    for op in walk(root):
-        for v in op.operands:
-            counts[v] = counts.get(v, 0) + 1
-    return counts
+    return Counter(chain.from_iterable([op.operands for op in walk(root)]))
 
 
 def constant(value: Value, default: Any = MISSING) -> Any:
@@ -458,12 +542,35 @@ def constant(value: Value, default: Any = MISSING) -> Any:
     return default
 
 
+# What computes nothing that could go wrong, and what could not with Python's numbers.
+_SAFE = (Const, Global, Undef, Make, Item, Unpack, NewSeq, Append, Yield)
+_TOTAL = {
+    *(operator.add, operator.sub, operator.mul, operator.neg, operator.pos, operator.not_),
+    *(operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne),
+}
+
+
+def may_raise(op: Op) -> bool:
+    """Whether `op`, or anything inside it, may raise an exception."""
+    if isinstance(op, Call) and isinstance(op.fn, BuiltinFunctionType) and op.fn in _TOTAL:
+        return not all(isinstance(v.type, Scalar) and v.type.kind != "complex" for v in op.operands)
+    return not isinstance(op, _SAFE)
+
+
+_ACTING = {Assert, Raise, Write}
+
+
+def acts(op: Op) -> bool:
+    """Whether `op` itself has an effect."""
+    return op.effect if isinstance(op, Call | Scope) else type(op) in _ACTING
+
+
 def has_effect(op: Op) -> bool:
     """Whether `op`, or anything inside it or that it invokes, must be kept, in order, once."""
     work, invoked = [op], set()
     while work:
         op = work.pop()
-        if isinstance(op, Assert | Raise | Write) or (isinstance(op, Call) and op.effect):
+        if acts(op):
             return True
         work.extend(inner for block in op.blocks for inner in block.ops)
         if isinstance(op, Invoke) and op.callee not in invoked:

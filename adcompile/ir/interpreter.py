@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Generator, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ import numpy as np
 from adcompile.ir import core
 from adcompile.ir.core import Block, Function, Op, Slice, Value
 from adcompile.ir.types import Tree
+from adcompile.runtime import instance
 
 
 class _Undefined:
@@ -98,8 +100,16 @@ def _while(op: core.While, values: list[Any], env: Env) -> Steps:
 
 
 def _scope(op: core.Scope, values: list[Any], env: Env) -> Steps:
-    with values[0]:
+    with values[0] if values else nullcontext() as entered:
+        return (yield _block(op.body, (entered,)[: len(op.body.params)], env))
+
+
+def _try(op: core.Try, values: list[Any], env: Env) -> Steps:
+    try:
         return (yield _block(op.body, (), env))
+    except tuple(values) as error:
+        caught = error
+    return (yield _block(op.handler, (caught,), env))
 
 
 def _invoke(op: core.Invoke, values: list[Any], env: Env) -> Steps:
@@ -163,18 +173,31 @@ _INPLACE: dict[str, Callable[[Any, Any], Any]] = {
 
 
 def _update(op: core.Update, values: list[Any]) -> Sequence[Any]:
-    x, v, *at = _defined(op, values)
+    x, v, *rest = _defined(op, values)
     new: Any = list(x) if isinstance(x, list) else np.array(x)
-    where = subscript(op.spec, at)
+    target = new
+    for step in op.views:
+        count = core.operand_count(step)
+        target = _view(target, step, rest[:count])
+        rest = rest[count:]
+    where = subscript(op.spec, rest)
     if op.mode == "=":
-        new[where] = v
+        target[where] = v
     elif op.mode == "add.at":
-        np.add.at(new, where, v)
+        np.add.at(target, where, v)
     else:
         # A row of the copy may be a view of the input (a list of arrays): it must be left alone.
-        old = new[where]
-        new[where] = _INPLACE[op.mode](old.copy() if isinstance(old, np.ndarray) else old, v)
+        old = target[where]
+        target[where] = _INPLACE[op.mode](old.copy() if isinstance(old, np.ndarray) else old, v)
     return (new,)
+
+
+def _view(x: Any, step: core.Step, values: list[Any]) -> Any:
+    if not isinstance(step, core.ViewCall):
+        return x[subscript(step, values)]
+    plain = len(values) - len(step.keywords)
+    named = dict(zip(step.keywords, values[plain:], strict=True))
+    return step.fn(x, *values[:plain], **named)
 
 
 def _make(op: core.Make, values: list[Any]) -> Sequence[Any]:
@@ -187,18 +210,14 @@ def _make(op: core.Make, values: list[Any]) -> Sequence[Any]:
         return (node(values),)
     if issubclass(node, dict):
         return (node(zip(tree.keys, values, strict=True)),)
-    made: Any = object.__new__(
-        node
-    )  # as `trees.unflatten`: neither __init__ nor __post_init__ runs
-    for key, value in zip(tree.keys, values, strict=True):
-        object.__setattr__(made, str(key), value)
-    return (made,)
+    return (instance(node, **dict(zip(map(str, tree.keys), values, strict=True))),)
 
 
 def _item(op: core.Item, values: list[Any]) -> Sequence[Any]:
     (tree,) = _defined(op, values)
-    by_name = hasattr(tree, "_fields") or hasattr(tree, "__dataclass_fields__")
-    return (getattr(tree, str(op.key)) if by_name else tree[op.key],)
+    key: Any = op.key
+    by_name = hasattr(tree, "_fields") or not isinstance(tree, tuple | list | dict)
+    return (getattr(tree, str(key)) if by_name else tree[key],)
 
 
 def _assert(op: core.Assert, values: list[Any]) -> Sequence[Any]:
@@ -244,5 +263,6 @@ _STRUCTURED: dict[type[Op], Callable[[Any, list[Any], Env], Steps]] = {
     core.For: _for,
     core.While: _while,
     core.Scope: _scope,
+    core.Try: _try,
     core.Invoke: _invoke,
 }

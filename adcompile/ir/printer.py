@@ -83,11 +83,16 @@ class _Printer:
                 do = "  " * depth + f"}} do ({params}) {{"
                 return [self.head(op, head, " {"), (op.cond, inner), do, (op.body, inner), close]
             case core.Scope():
-                return [
-                    self.head(op, f"scope {self.use(op.operands[0])}", " {"),
-                    (op.body, inner),
-                    close,
-                ]
+                head = "scope " + " ".join(map(self.use, op.operands))
+                head += "".join(f" as {self.new(p)}" for p in op.body.params)
+                head += " {effect}" if op.effect else ""
+                return [self.head(op, head, " {"), (op.body, inner), close]
+            case core.Try():
+                (error,) = op.handler.params
+                classes = ", ".join(map(self.use, op.operands))
+                caught = "  " * depth + f"}} except {classes} ({self.new(error)}) {{"
+                head = self.head(op, "try", " {")
+                return [head, (op.body, inner), caught, (op.handler, inner), close]
             case _:
                 return [self.head(op, self.leaf(op), "")]
 
@@ -132,7 +137,11 @@ class _Printer:
             case core.Update():
                 kind = "add.at" if op.mode == "add.at" else "update"
                 mode = {"=": "=", "add.at": "+="}.get(op.mode, op.mode + "=")
-                return f"{kind} {ops[0]}{_index(op.spec, ops[2:])} {mode} {ops[1]}"
+                target, rest = ops[0], ops[2:]
+                for step in op.views:
+                    count = core.operand_count(step)
+                    target, rest = _viewed(target, step, rest[:count]), rest[count:]
+                return f"{kind} {target}{_index(op.spec, rest)} {mode} {ops[1]}"
             case core.Make():
                 return _container(op.result.type, ops)
             case core.Item():
@@ -237,6 +246,12 @@ _PREFIX = {operator.neg: "-", operator.pos: "+", operator.invert: "~", operator.
 def _inline(op: Op) -> bool:
     """Whether `op` has no line of its own."""
     return isinstance(op, core.Const | core.Undef) and op.result.name is None
+
+
+def _viewed(x: str, step: core.Step, operands: list[str]) -> str:
+    if not isinstance(step, core.ViewCall):
+        return x + _index(step, operands)
+    return f"{function_text(step.fn)}({', '.join([x, *operands])})"
 
 
 def _index(spec: core.Spec, operands: list[str]) -> str:

@@ -204,19 +204,25 @@ def describe(t: Type) -> str:
         case Scalar(kind):
             return f"a Python {kind}"
         case Array(dtype, ()):
-            return f"a {dtype.name} scalar"
+            return with_article(f"{dtype.name} scalar")
         case Array(dtype, shape):
-            return f"a {dtype.name} array of rank {len(shape)}"
+            return with_article(f"{dtype.name} array of rank {len(shape)}")
         case Tree(node, keys):
-            return f"a {node.__name__} of {len(keys)}"
+            sized = issubclass(node, tuple | list | dict)
+            return with_article(f"{node.__name__} of {len(keys)}" if sized else node.__name__)
         case Seq(item):
-            return f"a list of {describe(item).removeprefix('a ')} items"
+            return f"a list of {describe(item).removeprefix('a ').removeprefix('an ')} items"
         case Static(value):
             return "None" if value is None else f"{value!r}"
         case Opaque(cls):
-            return "an object of unknown type" if cls is object else f"a {cls.__name__}"
+            return "an object of unknown type" if cls is object else with_article(cls.__name__)
         case _:
             return "undefined"
+
+
+def with_article(noun: str) -> str:
+    """`noun` after `a` or `an`: by its first letter, where `u` mostly sounds as in `uint8`."""
+    return f"{'an' if noun[0] in 'aeioAEIO' else 'a'} {noun}"
 
 
 def is_numeric(t: Type) -> bool:

@@ -149,9 +149,15 @@ def _if(op: core.If) -> None:
 
 
 def _scope(op: core.Scope) -> None:
-    _count(op, "operands", op.operands, 1)
-    _count(op, "block parameters", op.body.params, 0)
+    _count(op, "operands", op.operands[1:], 0)
+    _count(op, "block parameters", op.body.params[1:], 0)
     _slots(op, "yielded values", op.results, op.body.yields)
+
+
+def _try(op: core.Try) -> None:
+    _count(op, "block parameters", op.body.params, 0)
+    _count(op, "block parameters", op.handler.params, 1)
+    _slots(op, "yielded values", op.results, op.body.yields, op.handler.yields)
 
 
 def _for(op: core.For) -> None:
@@ -211,18 +217,13 @@ def _unpack(op: core.Unpack) -> None:
         _agree(op, "items", t, r.type)
 
 
-def _indices(spec: core.Spec) -> int:
-    """How many operands an index takes."""
-    slices = [e for e in spec if isinstance(e, core.Slice)]
-    return spec.count("value") + sum(e.start + e.stop + e.step for e in slices)
-
-
 def _index(op: core.Index) -> None:
-    _count(op, "operands", op.operands, 1 + _indices(op.spec))
+    _count(op, "operands", op.operands, 1 + core.operand_count(op.spec))
 
 
 def _update(op: core.Update) -> None:
-    _count(op, "operands", op.operands, 2 + _indices(op.spec))
+    steps = (*op.views, op.spec)
+    _count(op, "operands", op.operands, 2 + sum(map(core.operand_count, steps)))
     _agree(op, "types", op.operands[0].type, op.result.type)
 
 
@@ -295,6 +296,7 @@ _CHECKS: dict[type[Op], Callable[[Any], None]] = {
     core.While: _while,
     core.Invoke: _invoke,
     core.Scope: _scope,
+    core.Try: _try,
     core.Assert: _shape(1, 2, 0),
     core.Raise: _shape(1, 2, 0),
     core.Write: _shape(2, 2, 1),

@@ -31,7 +31,8 @@ class Optimizer(ABC):
     - `scalars()`: the other keywords of `update`, the Python floats of the step to be made.
 
     Attributes:
-        params: the tree given, whose arrays are updated.
+        params: the tree given, whose arrays are updated. Of an object only arrays of floats are
+            parameters: its other attributes (numbers too) stay as they are.
         lr: the learning rate, or a schedule; may be assigned between steps.
         steps: how many steps have been made.
         options: name to number or bool; not to be changed.
@@ -56,8 +57,8 @@ class Optimizer(ABC):
         self.lr = lr
         self.steps = 0
         self.options = dict(options)
-        self.leaves, self.structure = flatten(params)
-        self.paths = paths(params)
+        self.leaves, self.structure = flatten(params, _is_constant)
+        self.paths = paths(self.structure)
         _check_params(self.leaves, self.paths)
         self.state_names = tuple(state)
         self.state = [tuple(_start(p, fill) for fill in state.values()) for p in self.leaves]
@@ -194,6 +195,11 @@ def _check_params(leaves: list[Any], paths: list[str]) -> None:
             raise TypeError(f"{path} {problem}")
         if p.size and (other := seen.setdefault(p.ctypes.data, path)) != path:
             raise ValueError(f"{other} and {path} are the same array, which would be updated twice")
+
+
+def _is_constant(attribute: Any) -> bool:
+    """Whether an attribute of an object is not trained: a number, a name, an array of integers."""
+    return not (isinstance(attribute, np.ndarray | np.generic) and attribute.dtype.kind == "f")
 
 
 def _problem(p: Any) -> str | None:

@@ -16,6 +16,7 @@ from adcompile.ir import core
 from adcompile.ir.core import Value
 from adcompile.ir.types import Scalar, scalar_kind
 from adcompile.passes.patterns import (
+    CONST,
     DIV,
     MATMUL,
     MUL,
@@ -41,12 +42,15 @@ _FOLDED = (
 )  # fmt: skip
 
 
-@pattern(*_FOLDED)
+@pattern(*_FOLDED, of=(CONST,))
 def fold(m: Match, op: core.Call) -> Value | None:
     """Python numbers computed now."""
-    values = [core.constant(v) for v in op.operands]
-    named = any(v.name is not None for v in op.operands)
-    if op.keywords or named or not all(map(scalar_kind, values)):
+    values: list[Any] = []
+    for v in op.operands:
+        if not isinstance(v.owner, core.Const) or v.name is not None:
+            return None
+        values.append(v.owner.value)
+    if op.keywords or not all(map(scalar_kind, values)):
         return None
     if op.fn in (operator.pow, operator.lshift) and abs(values[1]) > 64:
         return None
@@ -60,14 +64,14 @@ def fold(m: Match, op: core.Call) -> Value | None:
 # --- products -----------------------------------------------------------------------------------
 
 
-@pattern(*MUL)
+@pattern(*MUL, of=(CONST,))
 def times_one(m: Match, op: core.Call) -> Value | None:
     """x * 1, 1 * x → x"""
     x, y = op.operands
     return y if is_number(x, 1) else x if is_number(y, 1) else None
 
 
-@pattern(*MUL)
+@pattern(*MUL, of=(CONST,))
 def times_minus_one(m: Match, op: core.Call) -> Value | None:
     """-1 * x, x * -1 → -x"""
     x, y = op.operands
@@ -75,7 +79,7 @@ def times_minus_one(m: Match, op: core.Call) -> Value | None:
     return None if other is None or number(other) is not None else m.call(operator.neg, other)
 
 
-@pattern(*MUL)
+@pattern(*MUL, of=(CONST,))
 def times_zero(m: Match, op: core.Call) -> Value | None:
     """0 * x → 0 for integers, which are never NaN"""
     integer = isinstance(op.result.type, Scalar) and op.result.type.kind == "int"
@@ -86,14 +90,11 @@ def times_zero(m: Match, op: core.Call) -> Value | None:
 def scalars_first(m: Match, op: core.Call) -> Value | None:
     """x * c → c * x"""
     x, y = op.operands
-    if number(x) is not None:
-        return None
-    if number(y) is not None or (is_array(x) and is_scalar(y)):
-        return m.call(operator.mul, y, x)
-    return None
+    found = (is_scalar(y) and is_array(x)) or number(y) is not None
+    return m.call(operator.mul, y, x) if found and number(x) is None else None
 
 
-@pattern(*MUL)
+@pattern(*MUL, of=(CONST,))
 def merge_constants(m: Match, op: core.Call) -> Value | None:
     """c1 * (c2 * x) → (c1 * c2) * x, and the same with quotients"""
     x, y = op.operands
@@ -125,7 +126,7 @@ def exact_quotient(c1: Any, c2: Any) -> float | None:
     return r if tidy(r, c1, c2) and Fraction(c1) / Fraction(c2) == Fraction(r) else None
 
 
-@pattern(*MUL)
+@pattern(*MUL, of=MUL)
 def scalars_together(m: Match, op: core.Call) -> Value | None:
     """s1 * (s2 * x) → (s1 * s2) * x: one product with an array instead of two"""
     s1, y = op.operands
@@ -139,7 +140,7 @@ def scalars_together(m: Match, op: core.Call) -> Value | None:
     return m.call(operator.mul, m.call(operator.mul, s1, s2), x)
 
 
-@pattern(*MUL)
+@pattern(*MUL, of=MUL)
 def scalars_outward(m: Match, op: core.Call) -> Value | None:
     """a * (s * x) → s * (a * x) for arrays a and x"""
     for k, v in enumerate(op.operands):
@@ -153,7 +154,7 @@ def scalars_outward(m: Match, op: core.Call) -> Value | None:
     return None
 
 
-@pattern(*MUL)
+@pattern(*MUL, of=DIV)
 def times_quotient(m: Match, op: core.Call) -> Value | None:
     """d * (1 / x) → d / x; s1 * (s2 / x) → (s1 * s2) / x; a * (c / x) → c * (a / x)
 
@@ -178,7 +179,7 @@ def times_quotient(m: Match, op: core.Call) -> Value | None:
     return None
 
 
-@pattern(*MUL, *DIV)
+@pattern(*MUL, *DIV, of=NEG)
 def sign_outward(m: Match, op: core.Call) -> Value | None:
     """(-a) * b, a * (-b) → -(a * b), but s * (-x) → (-s) * x for a scalar s; so with quotients"""
     x, y = op.operands
@@ -192,7 +193,7 @@ def sign_outward(m: Match, op: core.Call) -> Value | None:
     return None
 
 
-@pattern(*DIV)
+@pattern(*DIV, of=(CONST,))
 def quotient(m: Match, op: core.Call) -> Value | None:
     """x / 1 → x; (c1 * x) / c2 → (c1 / c2) * x where that is exact"""
     x, y = op.operands
@@ -205,7 +206,7 @@ def quotient(m: Match, op: core.Call) -> Value | None:
     return None
 
 
-@pattern(*POW)
+@pattern(*POW, of=(CONST,))
 def power(m: Match, op: core.Call) -> Value | None:
     """x ** 1 → x; x ** 2 → x * x; x ** 0 → 1 for Python numbers"""
     x, y = op.operands
@@ -219,6 +220,9 @@ def power(m: Match, op: core.Call) -> Value | None:
 
 
 # --- signs --------------------------------------------------------------------------------------
+
+
+SIGNED = (*NEG, *MUL, *DIV, *MATMUL)  # what `negated` takes apart
 
 
 def negated(m: Match, v: Value, depth: int = 3) -> Value | None:
@@ -242,7 +246,7 @@ def negated_constant(m: Match, v: Value) -> Value:
     return m.builder.const(-number(v))
 
 
-@pattern(*NEG)
+@pattern(*NEG, of=(*SUB, *SIGNED))
 def negation(m: Match, op: core.Call) -> Value | None:
     """-(-x) → x; -(a - b) → b - a; -(c * x) → (-c) * x; -(s * x) → (-s) * x for an array x"""
     (v,) = op.operands

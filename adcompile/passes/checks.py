@@ -7,6 +7,7 @@ the gradient, and nothing that is left demands the same, a check stands in for i
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
@@ -42,12 +43,15 @@ class Demand:
     b: Size
 
 
-def collect(fn: Function) -> list[Demand]:
-    """What the program demands, on every path, of sizes that are not known to be equal."""
+def collect(fn: Function, order: float = math.inf) -> list[Demand]:
+    """What the program demands, on every path, of sizes that are not known to be equal.
+
+    Only ops below this order are asked.
+    """
     return [
         Demand(op, a, b)
         for op in fn.block.ops
-        if isinstance(op, core.Call) and len(op.operands) > 1
+        if isinstance(op, core.Call) and op.order < order and len(op.operands) > 1
         for a, b in _pairs(op)
         if a != b
     ]
@@ -64,6 +68,8 @@ def restore(fn: Function, demands: list[Demand], known: list[Value]) -> None:
 
     `known` are the `sources` of the program as it was written.
     """
+    if not demands:
+        return
     left = {frozenset((d.a, d.b)) for d in collect(fn)}
     places = {size: place for v in known for size, place in _places(v, v.type, ())}
     b = Builder(Block())
@@ -81,7 +87,7 @@ def _pairs(op: core.Call) -> Iterator[tuple[Size, Size]]:
     if op.fn in (operator.matmul, np.matmul, np.dot) and len(shapes) == 2 and all(shapes):
         x, y = shapes
         yield x[-1], y[max(-2, -len(y))]
-    elif _is_elementwise(op):
+    elif any(s != shapes[0] for s in shapes[1:]) and _is_elementwise(op):
         for axis in range(max(map(len, shapes), default=0)):
             sizes = [s[-1 - axis] for s in shapes if axis < len(s) and s[-1 - axis] != 1]
             yield from pairwise(sizes)

@@ -21,7 +21,7 @@ from adcompile.ir.core import Block, Function, Op, Value
 from adcompile.ir.types import Array, Opaque, is_numeric
 from adcompile.passes.patterns import is_number
 from adcompile.passes.rename import Renaming
-from adcompile.passes.structure import is_maker, is_pure
+from adcompile.passes.structure import STRUCTURED, is_maker, is_pure
 
 # On arrays these are the same; on Python numbers they differ in the type of the result.
 _SAME: dict[Callable[..., Any], Callable[..., Any]] = {
@@ -57,6 +57,7 @@ class _Numbering:
         self.ids: dict[Hashable, int] = {}  # of operations on numbered operands
         self.leaders: dict[int, Op] = {}  # the earliest op in scope with a number
         self.rename = Renaming()
+        self.twice: dict[Value, Value] = {}  # of the user's: differentiation reads the first
 
     def run(self, root: Block) -> None:
         stack = [_Scope(root, iter(root.ops))]
@@ -69,10 +70,14 @@ class _Numbering:
                     del self.leaders[number]
                 stack.pop()
                 continue
-            op.operands[:] = map(self.rename, op.operands)
+            if self.rename.new:
+                op.operands[:] = map(self.rename, op.operands)
+            if self.twice and op.order:
+                op.operands[:] = [self.twice.get(v, v) for v in op.operands]
             if not self.replace(op, scope):
                 scope.kept.append(op)
-            stack.extend(_Scope(b, iter(b.ops)) for b in reversed(op.blocks))
+            if type(op) in STRUCTURED:
+                stack.extend(_Scope(b, iter(b.ops)) for b in reversed(op.blocks))
 
     def replace(self, op: Op, scope: _Scope) -> bool:
         """Number `op`; whether it was replaced by an earlier one."""
@@ -80,8 +85,11 @@ class _Numbering:
         if key is None:
             return False
         number = self.ids.setdefault(key, len(self.ids))
-        for k, r in enumerate(op.results):
-            self.numbers[r] = self.ids.setdefault((number, k), len(self.ids))
+        if len(op.results) == 1:
+            self.numbers[op.results[0]] = number
+        else:
+            for k, r in enumerate(op.results):
+                self.numbers[r] = self.ids.setdefault((number, k), len(self.ids))
         if isinstance(op, core.Const):
             return False  # they cost nothing where they are
         leader = self.leaders.setdefault(number, op)
@@ -89,6 +97,8 @@ class _Numbering:
             scope.leading.append(number)
             return False
         if op.order == 0:
+            pairs = zip(op.results, leader.results, strict=True)
+            self.twice.update((v, w) for v, w in pairs if v.name is None or w.name)
             return False
         for old, new in zip(op.results, leader.results, strict=True):
             self.rename.new[old] = new
@@ -104,16 +114,16 @@ class _Numbering:
 
     def key(self, op: Op) -> Hashable:
         """What makes two ops the same operation; None if nothing does."""
+        if isinstance(op, core.Const):
+            return ("const", _constant_key(op.value))
         if not is_pure(op) or is_maker(op) or any(isinstance(r.type, Opaque) for r in op.results):
             return None  # a new object each time, for all we know
-        operands = tuple(map(self.number, op.operands))
+        operands = tuple([self.number(v) for v in op.operands])
         match op:
-            case core.Const():
-                return ("const", _constant_key(op.value))
-            case core.Global():
-                return None if op.source.key is None else ("global", op.source.key)
             case core.Call():
                 return self.call_key(op, operands)
+            case core.Global():
+                return None if op.source.key is None else ("global", op.source.key)
             case core.Index():
                 return ("index", op.spec, operands)
             case core.Item():

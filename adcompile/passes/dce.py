@@ -17,17 +17,18 @@ from adcompile.passes.structure import STRUCTURED, Nesting
 
 
 def run(fn: Function) -> None:
-    _forward_copies(fn)
-    _sweep(fn, Liveness(fn))
+    nesting = Nesting.of(fn.block)
+    if nesting.op_of:
+        _forward_copies(fn, nesting)
+    _sweep(fn, Liveness(fn, nesting=nesting))
 
 
 # --- values that merely pass through ------------------------------------------------------------
 
 
-def _forward_copies(fn: Function) -> None:
-    nesting = Nesting.of(fn.block)
+def _forward_copies(fn: Function, nesting: Nesting) -> None:
     rename = Renaming()
-    inner_first = [op for op in core.walk(fn.block) if isinstance(op, STRUCTURED)]
+    inner_first = [op for op in core.walk(fn.block) if type(op) in STRUCTURED]
     for op in reversed(inner_first):
         if isinstance(op, core.For | core.While):
             _unchanged(op, rename)
@@ -70,9 +71,13 @@ def _same_on_all_paths(op: Op, rename: Renaming, nesting: Nesting) -> None:
 
 def _sweep(fn: Function, live: Liveness) -> None:
     for block in _live_blocks(fn.block, live):
-        block.ops[:-1] = [op for op in block.ops[:-1] if op in live.ops]
+        dead = [op for op in block.ops[:-1] if op not in live.ops]
+        if dead:
+            block.ops[:-1] = [op for op in block.ops[:-1] if op in live.ops]
+            # what is saved for a loop may be read off it when it is gone itself
+            core.discard(op for op in dead if type(op) not in STRUCTURED)
         for op in block.ops:
-            if isinstance(op, STRUCTURED):
+            if type(op) in STRUCTURED:
                 _prune(op, live.values)
 
 
@@ -82,7 +87,8 @@ def _live_blocks(root: Block, live: Liveness) -> Iterator[Block]:
         block = work.pop()
         yield block
         for op in block.ops:
-            work.extend(op.blocks)
+            if type(op) in STRUCTURED:
+                work.extend(op.blocks)
 
 
 def _prune(op: Op, live: set[Value]) -> None:

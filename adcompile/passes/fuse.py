@@ -14,6 +14,8 @@ from adcompile.passes.structure import Nesting, effects
 
 
 def run(fn: Function) -> None:
+    if sum(isinstance(op, core.If) for op in core.walk(fn.block)) < 2:
+        return
     acting = effects(fn, Nesting.of(fn.block))
     work = [fn.block]
     while work:

@@ -12,7 +12,7 @@ import numpy as np
 
 from adcompile.ir import core
 from adcompile.ir.core import Block, Function, Op, Value
-from adcompile.ir.types import Array, is_numeric
+from adcompile.ir.types import INT, Array, is_numeric
 from adcompile.passes.patterns import ADD, DIV, MUL, NEG, SUB, is_number, is_plain
 
 _SAFE = (*ADD, *SUB, *MUL, *NEG)
@@ -75,9 +75,15 @@ def _invariants(loop: Op, around: Block, places: _Places) -> list[Op]:
 
 
 def _is_work(op: Op) -> bool:
-    """Whether `op` is worth moving by itself: arithmetic on something that is not constant."""
-    computes = isinstance(op, core.Call) and op.fn not in _SHAPES
-    return computes and not all(isinstance(v.owner, core.Const) for v in op.operands)
+    """Whether `op` is worth moving by itself: arithmetic on something that is not constant.
+
+    `i - 1` reads better where it is used.
+    """
+    if not isinstance(op, core.Call) or op.fn in _SHAPES:
+        return False
+    others = [v for v in op.operands if not isinstance(v.owner, core.Const)]
+    offset = op.fn in (*ADD, *SUB) and len(others) < 2 and op.result.type == INT
+    return bool(others) and not offset
 
 
 def _cannot_fail(op: Op) -> bool:
@@ -87,6 +93,9 @@ def _cannot_fail(op: Op) -> bool:
         case core.Item():
             shape = op.operands[0].owner
             return isinstance(shape, core.Call) and shape.fn is np.shape
+        case core.Index():
+            slices = all(isinstance(e, core.Slice) and not e.step for e in op.spec)
+            return slices and isinstance(op.operands[0].type, Array)
         case core.Call() if not op.effect and op.fn in _SHAPES:
             return True
         case core.Call() if is_plain(op) and all(is_numeric(v.type) for v in op.operands):

@@ -21,15 +21,14 @@ class Liveness:
     `queries` are ops that do not count as reading their first operand (they ask for its shape).
     """
 
-    def __init__(self, fn: Function, queries: Collection[Op] = ()):
-        self.nesting = Nesting.of(fn.block)
+    def __init__(self, fn: Function, queries: Collection[Op] = (), nesting: Nesting | None = None):
+        self.nesting = nesting or Nesting.of(fn.block)
         self.queries = queries
         self.values: set[Value] = set()
         self.ops: set[Op] = set()
         self.slot: dict[Value, int] = {}  # which of an op's carried values or results it is
-        for op in core.walk(fn.block):
-            if isinstance(op, STRUCTURED):
-                self._number(op)
+        for op in dict.fromkeys(self.nesting.op_of.values()):
+            self._number(op)
         self._work: list[Value] = list(fn.returns)
         for op in effects(fn, self.nesting):
             self._keep(op)
@@ -49,33 +48,42 @@ class Liveness:
                 self.slot.update((p, k) for k, p in enumerate(params))
 
     def _run(self) -> None:
-        while self._work:
-            v = self._work.pop()
-            if v in self.values:
+        work, values = self._work, self.values
+        while work:
+            v = work.pop()
+            if v in values:
                 continue
-            self.values.add(v)
+            values.add(v)
             op = self.nesting.op_of.get(v.owner) if isinstance(v.owner, Block) else v.owner
             if op is None:  # a parameter of the function
                 continue
             self._keep(op)
             if v in self.slot:
-                self._work.extend(_sources(op, self.slot[v]))
+                work.extend(_sources(op, self.slot[v]))
 
     def _keep(self, op: Op | None) -> None:
         while op is not None and op not in self.ops:
             self.ops.add(op)
-            match op:
-                case core.If():
-                    self._work.append(op.operands[0])
-                case core.For():
-                    self._work.extend(op.operands[: op.heads])
-                case core.While():
-                    self._work.append(op.cond.yields[0])
-                case _:
-                    self._work.extend(op.operands[1:] if op in self.queries else op.operands)
-            if isinstance(op, core.For | core.While) and op.stops:
-                self._work.append(op.body.yields[-1])
+            if type(op) in STRUCTURED:
+                self._work.extend(_steering(op))
+            else:
+                self._work.extend(op.operands[1:] if op in self.queries else op.operands)
             op = self.nesting.parent(op)
+
+
+def _steering(op: Op) -> list[Value]:
+    """What decides which blocks of `op` run, and how often."""
+    found: list[Value] = []
+    match op:
+        case core.For():
+            found += op.operands[: op.heads]
+        case core.While():
+            found += op.cond.yields[:1]
+        case _:
+            found += op.operands
+    if isinstance(op, core.For | core.While) and op.stops:
+        found.append(op.body.yields[-1])
+    return found
 
 
 def _sources(op: Op, k: int) -> list[Value]:

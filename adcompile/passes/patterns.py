@@ -2,7 +2,8 @@
 
 A pattern is a function `(m: Match, op) -> Value | None` that gives the value to be used instead of
 the op's result (several values for several results). It makes new ops with `m`, and is registered
-for the callables, or kinds of op, that it looks at.
+for the callables, or kinds of op, that it looks at; `of=` says what must have made one of the
+operands, so that a pattern is only tried where it has a chance.
 """
 
 from __future__ import annotations
@@ -23,7 +24,20 @@ from adcompile.ir.types import FLOAT, Array, Scalar
 Replacement = Value | Sequence[Value] | None
 Pattern = Callable[["Match", Any], Replacement]
 
-TABLE: dict[Hashable, list[Pattern]] = {}
+# What an operand is of: the callable or the kind of op that made it.
+SAME = "the same operand twice"
+CONST = core.Const
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    pattern: Pattern
+    of: frozenset[Hashable] | None  # None: whatever the operands are
+
+
+TABLE: dict[Hashable, list[_Row]] = {}
+_looked_for: set[Hashable] = set()  # the `of` of all rows
+_fitting: dict[Hashable, tuple[Pattern, ...]] = {}  # what `fitting` has found before
 
 # What an operator is called; `np.add` and the like do the same on arrays.
 ADD = (operator.add, np.add)
@@ -36,22 +50,59 @@ MATMUL = (operator.matmul, np.matmul)
 ARITHMETIC = (*ADD, *SUB, *MUL, *DIV, *NEG, *POW)
 
 
-def pattern(*targets: Hashable) -> Callable[[Pattern], Pattern]:
-    """Register a pattern for callables (of a `Call`) or classes of ops."""
+def pattern(
+    *targets: Hashable, of: Sequence[Hashable] | None = None
+) -> Callable[[Pattern], Pattern]:
+    """Register a pattern for callables (of a `Call`) or classes of ops.
+
+    With `of` it is tried if any operand was made by one of these, or is `SAME` as the other.
+    """
 
     def register(found: Pattern) -> Pattern:
+        row = _Row(found, None if of is None else frozenset(of))
+        _looked_for.update(row.of or ())
         for target in targets:
-            TABLE.setdefault(target, []).append(found)
+            TABLE.setdefault(target, []).append(row)
         return found
 
     return register
+
+
+def fitting(op: Op) -> tuple[Pattern, ...]:
+    """The patterns for `op` that its operands give a chance, in the order of the table."""
+    key = op.fn if isinstance(op, core.Call) else type(op)
+    try:
+        rows = TABLE.get(key)
+    except TypeError:  # a callable that cannot be hashed
+        return ()
+    if rows is None:
+        return ()
+    operands = op.operands
+    twice = len(operands) == 2 and operands[0] is operands[1]
+    form = (key, twice, *map(_maker, operands))
+    found = _fitting.get(form)
+    if found is None:
+        kinds = {SAME, *form[2:]} if twice else set(form[2:])
+        fits = [r.pattern for r in rows if r.of is None or not kinds.isdisjoint(r.of)]
+        found = _fitting[form] = tuple(fits)
+    return found
+
+
+def _maker(v: Value) -> Hashable:
+    """What made `v`, as far as any pattern asks for it."""
+    owner = v.owner
+    if isinstance(owner, core.Const):
+        return CONST
+    try:
+        return owner.fn if isinstance(owner, core.Call) and owner.fn in _looked_for else None
+    except TypeError:  # a callable that cannot be hashed
+        return None
 
 
 @dataclass(slots=True)
 class Match:
     """What a pattern may look at, and where it makes its ops."""
 
-    op: Op
     builder: Builder
     uses: dict[Value, int]
 
@@ -68,13 +119,14 @@ class Match:
         op = v.owner
         if not isinstance(op, core.Call) or op.fn not in names or not is_plain(op):
             return None
-        if (op.order == 0 or is_scalar(v)) and not self.alone(v):
+        scalar = is_scalar(v)
+        if (scalar or op.order == 0) and not self.alone(v):
             return None
-        return None if is_scalar(v) and v.name else op.operands
+        return None if scalar and v.name else op.operands
 
     def only(self, v: Value, names: tuple[Callable[..., Any], ...]) -> list[Value] | None:
         """Like `parts`, where nobody else reads `v`: it vanishes when it is taken apart."""
-        return self.parts(v, names) if self.alone(v) else None
+        return self.parts(v, names) if self.uses.get(v) == 1 else None
 
     def call(self, fn: Callable[..., Any], *args: Any) -> Value:
         return self.builder.call(fn, *args)

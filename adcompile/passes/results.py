@@ -81,7 +81,7 @@ class Roots:
                 yield OUTSIDE
             case core.For() | core.While():
                 yield from self._carried(op, v)
-            case core.If() | core.Scope():
+            case core.If() | core.Scope() | core.Try():
                 k = op.results.index(v)
                 yield from (block.yields[k] for block in op.blocks)
             case _ if is_fresh(op, v):

@@ -33,12 +33,12 @@ _Key = tuple[Any, ...]  # ("named" or "any", a shape, a dtype or None), or ("siz
 
 
 def run(fn: Function) -> None:
-    queries = {op for op in core.walk(fn.block) if _is_query(op)}
+    queries = {op for op in core.walk(fn.block) if is_query(op)}
     if queries:
         _Search(fn, queries).run()
 
 
-def _is_query(op: Op) -> bool:
+def is_query(op: Op) -> bool:
     """Whether `op`, not the user's own, reads nothing but the shape (and dtype) of its operand."""
     if not isinstance(op, core.Call) or op.order == 0 or op.fn not in _QUERIES:
         return False
@@ -62,8 +62,13 @@ class _Search:
         self.queries = queries
         self.live = Liveness(fn, queries)
         self.live.demand(fn.block.params)  # they are there in any case
+        for op in core.walk(fn.block):
+            if isinstance(op, core.For | core.While):  # what is carried is there after the loop
+                pairs = zip(op.carried, op.results)
+                self.live.values.update(r for p, r in pairs if p in self.live.values)
         self.known: dict[_Key, Any] = {}  # the latest live value in scope for each key
         self.visible: set[Value] = set()
+        self.later: dict[Value, Value] = {}  # what was written into → what it is afterwards
         self.rename = Renaming()
 
     def run(self) -> None:
@@ -72,6 +77,7 @@ class _Search:
             scope = stack[-1]
             if scope.last:
                 self.define(scope.last.results, scope, scope.last.order)
+                self.replaced(scope.last)
                 scope.last = None
             op = next(scope.rest, None)
             if op is None:
@@ -101,6 +107,22 @@ class _Search:
             if v in self.live.values:
                 self.remember(v, scope, order)
 
+    def replaced(self, op: Op) -> None:
+        """Writes, and loops that write: the array before them need not be kept for its shape."""
+        pairs = [(op.operands[0], op.results[0])] if isinstance(op, core.Update) else []
+        if isinstance(op, core.For | core.While):
+            pairs += zip(op.inits, op.results)
+        self.later.update(
+            (v, r)
+            for v, r in pairs
+            if v.type == r.type and r in self.live.values and v.name == r.name
+        )
+
+    def latest(self, v: Value) -> Value:
+        while self.later.get(v) in self.visible:
+            v = self.later[v]
+        return v
+
     def remember(self, v: Value, scope: _Scope, order: int = 0) -> None:
         """`v` is there to be asked for its shape, until its scope ends."""
         if not isinstance(v.type, Array) or not v.type.shape:
@@ -120,7 +142,7 @@ class _Search:
     def ask(self, query: Op, scope: _Scope) -> bool:
         """Find the best value to ask; whether the query stays (if not, something stands for it)."""
         assert isinstance(query, core.Call)
-        x = query.operands[0]
+        x = query.operands[0] = self.latest(query.operands[0])
         assert isinstance(x.type, Array)
         there = x in self.visible and x in self.live.values
         if there and x.name is not None:

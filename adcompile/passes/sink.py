@@ -21,8 +21,11 @@ from adcompile.passes.sums import is_zero
 
 
 def run(fn: Function) -> None:
+    blocks = list(core.walk_blocks(fn.block))
+    if len(blocks) == 1:
+        return
     uses = core.use_counts(fn.block)
-    for block in list(core.walk_blocks(fn.block)):
+    for block in blocks:
         _Additions(block, uses).run()
     _Sinking(fn).run()
 

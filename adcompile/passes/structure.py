@@ -8,11 +8,15 @@ from dataclasses import dataclass, field
 from adcompile.ir import core
 from adcompile.ir.core import Block, Function, Op, Value
 
-STRUCTURED = core.Structured
+STRUCTURED = core.STRUCTURED
 
 # Functions that give a new buffer, which may be written to later: two calls are two buffers.
 _LIKE = ("zeros", "ones", "empty", "full")
 _MAKERS = {*_LIKE, *(f"{name}_like" for name in _LIKE), "copy", "array"}
+
+_WRITTEN = {core.NewSeq, core.Append, core.Pop, core.Update}
+_PURE = {core.Const, core.Global, core.Undef, core.Index, core.Make, core.Item, core.Unpack}
+_PURE |= _WRITTEN
 
 
 def is_maker(op: Op) -> bool:
@@ -21,27 +25,14 @@ def is_maker(op: Op) -> bool:
         return getattr(op.fn, "__name__", "") in _MAKERS
     if isinstance(op, core.Make):
         return op.result.type.node is not tuple  # type: ignore[union-attr]
-    return isinstance(op, core.NewSeq | core.Append | core.Pop | core.Update)
+    return type(op) in _WRITTEN
 
 
 def is_pure(op: Op) -> bool:
     """Whether `op` computes its results and does nothing else (an op without blocks)."""
     if isinstance(op, core.Call):
         return not op.effect
-    return isinstance(
-        op,
-        core.Const
-        | core.Global
-        | core.Undef
-        | core.Index
-        | core.Update
-        | core.Make
-        | core.Item
-        | core.Unpack
-        | core.NewSeq
-        | core.Append
-        | core.Pop,
-    )
+    return type(op) in _PURE
 
 
 @dataclass(eq=False, slots=True)
@@ -55,9 +46,10 @@ class Nesting:
     def of(root: Block) -> Nesting:
         nesting = Nesting()
         for block in core.walk_blocks(root):
+            nesting.block_of.update(dict.fromkeys(block.ops, block))
             for op in block.ops:
-                nesting.block_of[op] = block
-                nesting.op_of.update((inner, op) for inner in op.blocks)
+                if type(op) in STRUCTURED:
+                    nesting.op_of.update((inner, op) for inner in op.blocks)
         return nesting
 
     def parent(self, op: Op) -> Op | None:
@@ -82,15 +74,23 @@ class Nesting:
 
 def effects(fn: Function, nesting: Nesting) -> set[Op]:
     """The ops of `fn` that have an effect, or hold one that has."""
-    impure = _impure_functions(fn)
-    return nesting.with_parents(op for op in core.walk(fn.block) if _acts(op, impure))
+    found = [op for op in nesting.block_of if core.acts(op)]
+    invokes = [op for op in nesting.block_of if isinstance(op, core.Invoke)]
+    if invokes:
+        impure = _impure_functions(fn)
+        found += [op for op in invokes if op.callee in impure]
+    for op in dict.fromkeys(nesting.op_of.values()):
+        if isinstance(op, core.Try):
+            found += guarded(op)
+    return nesting.with_parents(found)
 
 
-def _acts(op: Op, impure: set[Function]) -> bool:
-    if isinstance(op, core.Invoke):
-        return op.callee in impure
-    acting = isinstance(op, core.Assert | core.Raise | core.Write)
-    return acting or (isinstance(op, core.Call) and op.effect)
+def guarded(op: core.Try) -> list[Op]:
+    """What of the program may raise in the body of a `try`: that decides which path is taken."""
+    inside = core.walk(op.body)
+    return [
+        o for o in inside if o.order <= op.order and type(o) not in STRUCTURED and core.may_raise(o)
+    ]
 
 
 def _impure_functions(root: Function) -> set[Function]:
@@ -102,7 +102,7 @@ def _impure_functions(root: Function) -> set[Function]:
         for op in core.walk(f.block):
             if isinstance(op, core.Invoke):
                 callers.setdefault(op.callee, []).append(f)
-            elif _acts(op, impure):
+            elif core.acts(op):
                 work.append(f)
     while work:
         f = work.pop()

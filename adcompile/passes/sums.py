@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import operator
-from collections import Counter
 from typing import Any
 
 import numpy as np
 
+from adcompile import runtime
 from adcompile.ir import core
 from adcompile.ir.core import Value
 from adcompile.ir.types import Array, Scalar, Type, is_many
-from adcompile.passes.algebra import exact_quotient, negated
+from adcompile.passes.algebra import SIGNED, exact_quotient, negated
 from adcompile.passes.patterns import (
     ADD,
+    CONST,
     MUL,
     NEG,
+    SAME,
     SUB,
     Match,
     is_number,
@@ -28,32 +30,30 @@ from adcompile.passes.patterns import (
 
 _MOST_FACTORS = 8  # of products that are compared as like terms
 
-_ZEROS = ("zeros", "zeros_like")
+_ZEROS = (np.zeros, np.zeros_like, runtime.zeros_like)
 
 
 def is_zero(v: Value) -> bool:
     """Whether `v` is zero, as a number or as an array of zeros."""
     op = v.owner
-    if isinstance(op, core.Call):
-        return getattr(op.fn, "__name__", "") in _ZEROS
-    return is_number(v, 0)
+    return op.fn in _ZEROS if isinstance(op, core.Call) else is_number(v, 0)
 
 
-@pattern(*ADD)
+@pattern(*ADD, of=(CONST, *_ZEROS))
 def plus_zero(m: Match, op: core.Call) -> Value | None:
     """x + 0, 0 + x → x"""
     x, y = op.operands
     return y if is_zero(x) else x if is_zero(y) else None
 
 
-@pattern(*SUB)
+@pattern(*SUB, of=(CONST, *_ZEROS))
 def minus_zero(m: Match, op: core.Call) -> Value | None:
     """x - 0 → x; 0 - x → -x"""
     x, y = op.operands
     return x if is_zero(y) else m.call(operator.neg, y) if is_zero(x) else None
 
 
-@pattern(*ADD)
+@pattern(*ADD, of=SIGNED)
 def plus_negative(m: Match, op: core.Call) -> Value | None:
     """a + (-b) → a - b; (-a) + b → b - a"""
     x, y = op.operands
@@ -64,7 +64,7 @@ def plus_negative(m: Match, op: core.Call) -> Value | None:
     return None
 
 
-@pattern(*SUB)
+@pattern(*SUB, of=SIGNED)
 def minus_negative(m: Match, op: core.Call) -> Value | None:
     """a - (-b) → a + b"""
     x, y = op.operands
@@ -72,7 +72,7 @@ def minus_negative(m: Match, op: core.Call) -> Value | None:
     return None if other is None else m.call(operator.add, x, other)
 
 
-@pattern(*ADD, *SUB)
+@pattern(*ADD, *SUB, of=(CONST,))
 def offsets(m: Match, op: core.Call) -> Value | None:
     """(i + c1) + c2 → i + (c1 + c2) for Python integers, which are exact"""
     x, y = op.operands
@@ -87,7 +87,7 @@ def offsets(m: Match, op: core.Call) -> Value | None:
     return None
 
 
-@pattern(*ADD, *SUB)
+@pattern(*ADD, *SUB, of=(SAME, *ADD, *MUL, *NEG))
 def like_terms(m: Match, op: core.Call) -> Value | None:
     """c1 * x + c2 * x → (c1 + c2) * x; x + x → 2 * x; also (u + c1 * x) + c2 * x
 
@@ -107,7 +107,7 @@ def like_terms(m: Match, op: core.Call) -> Value | None:
     return None
 
 
-@pattern(*ADD, *SUB)
+@pattern(*ADD, *SUB, of=MUL)
 def common_scalar(m: Match, op: core.Call) -> Value | None:
     """s * a + s * b → s * (a + b) for a scalar s and arrays of the same shape"""
     x, y = (m.only(v, MUL) for v in op.operands)
@@ -170,10 +170,10 @@ def _term(v: Value) -> tuple[Any, Value]:
     return c, v
 
 
-def _factors(v: Value) -> tuple[Any, Counter[Value]]:
-    """The constant and the values that `v` is a product of."""
+def _factors(v: Value) -> tuple[Any, dict[Value, int]]:
+    """The constant and the values, each with its power, that `v` is a product of."""
     c: Any = 1
-    found: Counter[Value] = Counter()
+    found: dict[Value, int] = {}
     work = [v]
     taken_apart = 0
     while work:
@@ -186,7 +186,7 @@ def _factors(v: Value) -> tuple[Any, Counter[Value]]:
         elif isinstance(v.owner, core.Call) and v.owner.fn in NEG and is_plain(v.owner):
             c, work = -c, [*work, v.owner.operands[0]]
         else:
-            found[v] += 1
+            found[v] = found.get(v, 0) + 1
     return c, found
 
 

@@ -11,21 +11,21 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, partial, reduce
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 
 from adcompile import errors
-from adcompile.ir import clone, core
+from adcompile.ir import core
 from adcompile.ir.builder import Builder
-from adcompile.ir.core import Function, Op, Value
+from adcompile.ir.core import Function, Value
 from adcompile.ir.infer import known, sizes
 from adcompile.ir.types import Array, Dim, Scalar, Seq, Size, Static, Tree, Type
 from adcompile.rules.registry import COMPILE_TIME
+from adcompile.rules.template import Path, Template, map_sizes
 
 Body = Callable[..., Any]
-Path = tuple[Any, ...]  # to a leaf of the arguments: the parameter's name, then keys
 
 
 def apply(
@@ -37,15 +37,42 @@ def apply(
     value made by `Make`; `Const`s of None and NotImplemented stand for themselves.
     Raises MissingRule if the body does not take the arguments.
     """
+    template, bound, actual = _template(b, body, args, kwargs or {})
+    (result,) = template.replay(b, bound, actual)
+    return result
+
+
+def apply_parts(
+    b: Builder,
+    body: Body,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    wanted: frozenset[int],
+) -> dict[int, Value]:
+    """Like `apply`, for a body that gives a tuple: its items by position, those wanted alone.
+
+    What only the other items are made of is not made. A body that gives no tuple has one item.
+    """
+    template, bound, actual = _template(b, body, args, kwargs)
+    part = template.parts.get(wanted)
+    if part is None:
+        part = template.parts[wanted] = template.part(wanted)
+    return dict(zip(part.positions, part.replay(b, bound, actual), strict=True))
+
+
+def _template(
+    b: Builder, body: Body, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> tuple[Template, dict[str, Any], list[Dim]]:
+    """The template for these arguments, they by name, and the sizes that occur in them."""
     while isinstance(body, partial):
         args, body = (*body.args, *args), body.func
-    bound = _bind(b, body, args, kwargs or {})
+    bound = _bind(b, body, args, kwargs)
     pattern = Pattern()
     key = (body, *[(name, pattern.key(x)) for name, x in bound.items()])
     template = _templates.get(key)
     if template is None:
-        template = _templates[key] = _lower(b, body, args, kwargs or {}, pattern)
-    return template.replay(b, bound, pattern.sizes)
+        template = _templates[key] = _lower(b, body, args, kwargs, pattern)
+    return template, bound, pattern.sizes
 
 
 def check_form(
@@ -77,17 +104,19 @@ def _bind(b: Builder, body: Body, args: Sequence[Any], kwargs: Mapping[str, Any]
     except TypeError as e:
         raise errors.MissingRule(f"no rule for this form of the call: {e}", b.loc) from None
 
-    def pick(place: Any) -> Any:
-        match place:
-            case int():
-                return args[place]
-            case str():
-                return kwargs[place]
-            case tuple():
-                return tuple([args[i] for i in place])
-        return {k: kwargs[k] for k in place}
+    return {
+        name: args[place] if isinstance(place, int) else _pick(place, args, kwargs)
+        for name, place in places.items()
+    }
 
-    return {name: pick(place) for name, place in places.items()}
+
+def _pick(place: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    match place:
+        case str():
+            return kwargs[place]
+        case tuple():
+            return tuple([args[i] for i in place])
+    return {k: kwargs[k] for k in place}
 
 
 # --- the pattern of the arguments ---------------------------------------------------------------
@@ -112,6 +141,8 @@ class Pattern:
     def key(self, x: Any) -> Hashable:
         """What the lowering of a body may depend on in one argument."""
         if isinstance(x, Value):
+            if x.type.__class__ is Array and x.owner.__class__ is not core.Const:
+                return self._type_key(x.type)
             constant = known(x)
             if constant is not core.MISSING:
                 return self.key(constant)
@@ -126,9 +157,9 @@ class Pattern:
         return _constant_key(x)
 
     def _type_key(self, t: Type) -> Hashable:
-        if t.__class__ is Array:
-            return ("array", t.dtype, *map(self.size, t.shape))  # pyright: ignore
         match t:
+            case Array(dtype, shape):
+                return ("array", dtype, *map(self.size, shape))
             case Scalar(kind, size):
                 return ("scalar", kind, self.size(size))
             case Tree(node, keys, items):
@@ -157,7 +188,7 @@ class Pattern:
         return Array(x.dtype, x.shape) if isinstance(x, np.ndarray | np.generic) else Static(x)
 
     def retyped(self, t: Type) -> Type:
-        return _map_sizes(t, self.size)
+        return map_sizes(t, self.size)
 
 
 def _constant_key(x: Any) -> Hashable:
@@ -170,136 +201,7 @@ def _constant_key(x: Any) -> Hashable:
     return (type(x), x)
 
 
-def _map_sizes(t: Type, size: Callable[[Size | None], Any]) -> Type:
-    match t:
-        case Array(dtype, shape):
-            new = tuple([size(n) for n in shape])
-            return t if new == shape else Array(dtype, new)
-        case Scalar(kind, n):
-            return t if n is None else Scalar(kind, size(n))
-        case Tree(node, keys, items):
-            return Tree(node, keys, tuple([_map_sizes(item, size) for item in items]))
-        case Seq(item):
-            return Seq(_map_sizes(item, size))
-    return t
-
-
-# --- templates ----------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class Template:
-    """A lowered body whose parameters are the leaves of its arguments that it reads."""
-
-    fn: Function
-    leaves: list[Path]
-
-    def replay(self, b: Builder, bound: Mapping[str, Any], actual: list[Dim]) -> Value:
-        leaves = [_leaf(b, bound[path[0]], path[1:]) for path in self.leaves]
-        start = len(b.block.ops)
-        (result,) = clone.inline(b, self.fn, leaves)
-        _Instance(actual).retype(self.fn.block.ops, b.block.ops[start:])
-        return result
-
-
-def _leaf(b: Builder, x: Any, path: Path) -> Value:
-    for k, key in enumerate(path):
-        if isinstance(x, Value):
-            if not isinstance(x.owner, core.Make):
-                return _items(b, x, path[k:])
-            assert isinstance(x.type, Tree)
-            x = x.owner.operands[x.type.keys.index(key)]
-        else:
-            x = x[key]
-    return _value(b, x)
-
-
-def _items(b: Builder, x: Value, path: Path) -> Value:
-    for key in path:
-        x = b.item(x, key)
-    return x
-
-
-def _value(b: Builder, x: Any) -> Value:
-    """An argument as one value."""
-    if isinstance(x, tuple | list):
-        return b.make(type(x), range(len(x)), [_value(b, v) for v in x])
-    if isinstance(x, dict):
-        return b.make(dict, tuple(x), [_value(b, v) for v in x.values()])
-    return b.value(x)
-
-
-@dataclass(slots=True)
-class _Instance:
-    """One use of a template: what its sizes are in the program."""
-
-    actual: list[Dim]
-    values: dict[Value, Value] = field(default_factory=dict)
-    sizes: dict[Dim, Size] = field(default_factory=dict)
-    types: dict[int, Type] = field(default_factory=dict)  # by identity: templates share them
-
-    def retype(self, old: Sequence[Op], new: Sequence[Op]) -> None:
-        """Give the results of `new`, copies of `old`, the types that they have in the program."""
-        for a, b in zip(old, new, strict=False):  # the template also has a Return
-            for r, s in zip(a.results, b.results, strict=True):
-                self.values[r] = s
-                s.type = self.type(s.type)
-            for inner, copy in zip(a.blocks, b.blocks, strict=True):
-                for p, q in zip(inner.params, copy.params, strict=True):
-                    self.values[p] = q
-                    q.type = self.type(q.type)
-                self.retype(inner.ops, copy.ops)
-
-    def type(self, t: Type) -> Type:
-        found = self.types.get(id(t))
-        if found is None:
-            found = self.types[id(t)] = _map_sizes(t, self.size)
-        return found
-
-    def size(self, n: Any) -> Any:
-        if not isinstance(n, Dim):
-            return n
-        found = self.sizes.get(n)
-        if found is None:
-            found = self.sizes[n] = self._derive(n)
-        return found
-
-    def _derive(self, n: Dim) -> Size:
-        """A size of the template, computed again from those of the program."""
-        if not isinstance(n.key, sizes.Key):
-            return Dim.fresh(n.many)
-        key: tuple[Any, ...] = n.key.parts
-        kind, *parts = key
-        if kind == "template":
-            return self.actual[parts[0]]
-        if kind == "number":
-            return sizes.number(self.values.get(parts[0], parts[0]))
-        if kind == "sum":
-            pairs, constant = parts
-            total: Size = constant
-            for atom, factor in pairs:
-                total = sizes.add(total, self.size(atom), factor)
-            return total
-        if kind == "prod":
-            return sizes.product(self.size(a) for a, power in parts[0] for _ in range(power))
-        if kind in _MEETINGS:
-            return reduce(_MEETINGS[kind], [self.size(member) for member, _ in parts[0]])
-        given = [self.size(p) for p in parts]
-        return (
-            _REBUILD[kind](*given) if kind in _REBUILD else sizes.derived(kind, *given, many=n.many)
-        )
-
-
-_MEETINGS: dict[str, Callable[[Size, Size], Size]] = {
-    "broadcast": sizes.broadcast_sizes,
-    "least": sizes.smaller,
-}
-_REBUILD: dict[str, Callable[..., Size]] = {
-    "clip": sizes.as_length,
-    "quotient": sizes.quotient,
-    "floordiv": sizes.floordiv,
-    "slice": sizes.slice_length,
-}
+# --- lowering -------------------------------------------------------------------------------------
 
 
 def _lower(

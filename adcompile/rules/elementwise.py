@@ -255,12 +255,41 @@ def _(k, d_x, z, *xs):
     return among(k, d_x, z, *xs)
 
 
+@adjoint(builtins.max, arg=range(32))
+def _(k, d_z, z, *xs):
+    return shares(d_z, z, *xs)
+
+
+@adjoint(builtins.min, arg=range(32))
+def _(k, d_z, z, *xs):
+    return shares(d_z, z, *xs)
+
+
+def shares(d_z, z, *xs):
+    """The cotangents of the items of a list, of which `z` is the largest or smallest."""
+    if len(xs) != 1 or not isinstance(xs[0], list):
+        return NotImplemented
+    ties = 0.0
+    for x in xs[0]:
+        ties = ties + (x == z)
+    parts = []
+    for x in xs[0]:
+        parts.append(d_z * (x == z) / ties)
+    return parts
+
+
 def among(k, d_x, z, *xs):
     """The tangent of the largest or smallest of several numbers, or of a sequence: ties share."""
+    ties = 0.0
+    if len(xs) == 1 and isinstance(xs[0], list):
+        d_z = 0.0
+        for d, x in zip(d_x, xs[0]):
+            d_z = d_z + d * (x == z)
+            ties = ties + (x == z)
+        return d_z / ties
     if len(xs) == 1:
         x = xs[0]
-        return NotImplemented if isinstance(x, list) else np.sum(d_x * (x == z)) / np.sum(x == z)
-    ties = 0.0
+        return np.sum(d_x * (x == z)) / np.sum(x == z)
     for x in xs:
         ties = ties + (x == z)
     return d_x * (xs[k] == z) / ties

@@ -208,8 +208,13 @@ class Writer:
 def program(seed: int, size: int = 12):
     """The function that `seed` stands for, with its source where `inspect` finds it."""
     text = Writer(seed, size).text()
+    return load(text, seed), text
+
+
+def load(text: str, seed: int = 0, **names):
+    """The function that a program defines, which knows `names`."""
     name = f"<program {seed} {next(_count)}>"
     linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
-    namespace = {"np": np}
+    namespace = {"np": np, **names}
     exec(compile(text, name, "exec"), namespace)
-    return namespace["f"], text
+    return namespace["f"]

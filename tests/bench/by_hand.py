@@ -88,3 +88,85 @@ def chain(x, w, b):
     d_x *= -2.0
     d_x += d_b * w
     return d_x, d_w, d_b
+
+
+def heat(u0, k, steps):
+    u = u0.copy()
+    laps = []
+    for _ in range(steps):
+        lap = u[2:] - 2 * u[1:-1] + u[:-2]
+        laps.append(lap)
+        u[1:-1] += k * lap
+
+    d_u = 2.0 * u
+    d_k = 0.0
+    for lap in reversed(laps):
+        inner = d_u[1:-1]
+        d_k += np.sum(inner * lap)
+        d_lap = k * inner
+        d_u[2:] += d_lap
+        d_u[1:-1] -= 2 * d_lap
+        d_u[:-2] += d_lap
+    return d_u, d_k
+
+
+def gauss_seidel(u, f, sweeps):
+    u = u.copy()
+    n, m = u.shape
+    for _ in range(sweeps):
+        for i in range(1, n - 1):
+            for j in range(1, m - 1):
+                u[i, j] = 0.25 * (u[i - 1, j] + u[i + 1, j] + u[i, j - 1] + u[i, j + 1] - f[i, j])
+
+    d_u = 2.0 * u
+    d_f = np.zeros_like(f)
+    for _ in range(sweeps):
+        for i in reversed(range(1, n - 1)):
+            for j in reversed(range(1, m - 1)):
+                d = 0.25 * d_u[i, j]
+                d_u[i, j] = 0.0
+                d_u[i - 1, j] += d
+                d_u[i + 1, j] += d
+                d_u[i, j - 1] += d
+                d_u[i, j + 1] += d
+                d_f[i, j] -= d
+    return d_u, d_f
+
+
+def lu(A):
+    A = A.copy()
+    n = len(A)
+    for k in range(n):
+        for i in range(k + 1, n):
+            A[i, k] /= A[k, k]
+            for j in range(k + 1, n):
+                A[i, j] -= A[i, k] * A[k, j]
+
+    d_A = 2.0 * A
+    for k in reversed(range(n)):  # what step k has read is final: nothing need be kept
+        for i in reversed(range(k + 1, n)):
+            for j in reversed(range(k + 1, n)):
+                d = d_A[i, j]
+                d_A[i, k] -= d * A[k, j]
+                d_A[k, j] -= d * A[i, k]
+            d = d_A[i, k] / A[k, k]
+            d_A[i, k] = d
+            d_A[k, k] -= d * A[i, k]
+    return d_A
+
+
+def recurrence(x0, a, b):
+    x = np.zeros(len(b))
+    x[0] = x0
+    for i in range(1, len(b)):
+        x[i] = x[i - 1] * a + b[i]
+
+    d_x = 2.0 * x
+    d_b = np.zeros_like(b)
+    d_a = 0.0
+    for i in reversed(range(1, len(b))):
+        d = d_x[i]
+        d_b[i] = d
+        d_a += d * x[i - 1]
+        d_x[i - 1] += d * a
+    return d_x[0], d_a, d_b

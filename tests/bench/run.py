@@ -18,13 +18,14 @@ sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 
 import argparse  # noqa: E402
 import statistics  # noqa: E402
+import time  # noqa: E402
 from collections.abc import Callable, Sequence  # noqa: E402
 from typing import Any  # noqa: E402
 
 import numpy as np  # noqa: E402
 from bench import by_hand, compile_time, overhead, peers  # noqa: E402
-from bench.programs import Case, cases  # noqa: E402
-from bench.timing import ratio, side_by_side  # noqa: E402
+from bench.programs import Case, cases, recurrence_case, writing_cases  # noqa: E402
+from bench.timing import no_gc, ratio, side_by_side  # noqa: E402
 
 import adcompile  # noqa: E402
 from adcompile.trees import leaves  # noqa: E402
@@ -34,6 +35,9 @@ AUTOGRAD_GOAL = 8.0  # autograd over adcompile on the small network
 OVERHEAD_GOAL = 1e-6
 MLP_COMPILE_GOAL, LONG_COMPILE_GOAL = 50e-3, 2.0  # seconds; the long program has 1,000 statements
 DOUBLING_GOAL = 2.5
+WRITING_GOAL = 1.15  # in place, over by hand: the median
+ELEMENT_GOAL = 1.5  # time per element, at a million elements over a thousand
+ELEMENTS = (10**3, 10**4, 10**5, 10**6)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -44,8 +48,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
 
     chosen = [case for case in cases() if options.only in case.name]
-    goals = speed_table(chosen, {} if options.no_peers else peers.installed(), options.rounds)
+    others = {} if options.no_peers else peers.installed()
+    goals = speed_table(chosen, others, options.rounds) if chosen else []
+    writing = [case for case in writing_cases() if options.only in case.name]
+    goals += writing_table(writing, options.rounds) if writing else []
     if not options.only:
+        goals += element_table()
         goals += overhead_table(options.rounds)
         goals += compile_table(repeats=min(5, options.rounds))
     print()
@@ -86,6 +94,41 @@ def speed_table(
         ),
         *goals,
     ]
+
+
+def writing_table(chosen: list[Case], rounds: int) -> list[Goal]:
+    """Programs that write into arrays; those by hand write in place, too."""
+    print("\nwriting in place")
+    ratios: list[float] = []
+    for case in chosen:
+        candidates = contenders(case, {})
+        check_agreement(candidates)
+        times = side_by_side(candidates, rounds)
+        ratios.append(ratio(times["adcompile"], times["by hand"]))
+        hand = statistics.median(times["by hand"])
+        print(f"{case.name:40}{hand * 1e6:>9.1f} µs{ratios[-1]:>11.2f}", flush=True)
+    middle = statistics.median(ratios)
+    return [
+        (middle <= WRITING_GOAL, f"in place, median ratio {middle:.2f} (at most {WRITING_GOAL})")
+    ]
+
+
+def element_table() -> list[Goal]:
+    """A loop over elements takes a time that is linear in their number."""
+    print("\ntime per element of a recurrence")
+    times: list[float] = []
+    with no_gc():
+        for n in ELEMENTS:
+            case = recurrence_case(n)
+            gradient = adcompile.grad(case.program, wrt=case.wrt)
+            gradient(*case.args)
+            start = time.perf_counter()
+            gradient(*case.args)
+            times.append((time.perf_counter() - start) / n)
+            print(f"{n:<40}{times[-1] * 1e9:>9.0f} ns", flush=True)
+    growth = times[-1] / times[0]
+    text = f"per element {growth:.2f} times as long for a million as for a thousand"
+    return [(growth <= ELEMENT_GOAL, f"{text} (at most {ELEMENT_GOAL})")]
 
 
 def contenders(case: Case, others: dict[str, Callable[[Case], Any]]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from adcompile.codegen.python import generate
 from adcompile.ir import core, interpreter
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import Block, Function, Loc, Param, Slice, Stmt, Value
+from adcompile.ir.printer import to_text
 from adcompile.ir.types import FLOAT, Array, Dim, Seq
 
 VEC = Array(np.dtype("float64"), (Dim("n", many=True),))
@@ -37,8 +38,9 @@ class Program:
         b = self.at()
         b.return_(b.tuple(*results))
         fn = Function("f", self.block, [Param("x"), Param("s")])
-        expected = interpreter.run(fn, X.copy(), 0.5)
+        expected, before = interpreter.run(fn, X.copy(), 0.5), to_text(fn)
         generated = generate(fn)
+        assert to_text(fn) == before
         scope: dict = dict(generated.namespace)
         exec(generated.text, scope)
         given = X.copy()

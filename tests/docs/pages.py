@@ -180,8 +180,10 @@ TABLES = {"functions": functions, "refused": refused, "supported": supported}
 
 
 def _example(row: Row) -> str:
-    first, *rest = row.example.splitlines()
-    return f"`{first} …`" if rest and not first.startswith("@") else f"`{first}`"
+    """The example of a row on one line."""
+    text = re.sub(r"(:|\.\.\.)\n *", r"\1 ", row.example)
+    text = re.sub(r"\n *", "; ", text)
+    return f"`{text}`"
 
 
 def _code_names(note: str) -> str:

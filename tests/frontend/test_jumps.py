@@ -36,6 +36,8 @@ def with_breaks(tree: gast.FunctionDef) -> str:
                 last = tails.pop()[-1]
                 if isinstance(last, gast.If):
                     tails += [last.body, last.orelse]
+                elif isinstance(last, gast.Try):
+                    tails += [last.orelse, *(h.body for h in last.handlers)]
                 reached += isinstance(last, gast.Return)
             assert reached == len(returns)
         if isinstance(node, gast.For | gast.While):
@@ -54,7 +56,7 @@ def walk_statements(body):
         node = stack.pop()
         yield node
         if not isinstance(node, gast.FunctionDef):
-            for field in ("body", "orelse"):
+            for field in ("body", "orelse", "handlers", "finalbody"):
                 stack += getattr(node, field, [])
 
 
@@ -80,7 +82,10 @@ def outcome(text: str, choices: list[int]):
 
     def cond(tag):
         step(tag)
-        return next(supply, 1) % 2 == 0
+        choice = next(supply, 1)
+        if choice in (7, 8):
+            raise (ValueError if choice == 7 else KeyError)(tag)
+        return choice % 2 == 0
 
     def times(tag):
         step(tag)
@@ -90,7 +95,7 @@ def outcome(text: str, choices: list[int]):
     exec(text, space)
     try:
         return space["f"](), log
-    except (TooLong, ValueError) as e:
+    except (TooLong, ValueError, KeyError) as e:
         return type(e).__name__, log
 
 
@@ -121,6 +126,7 @@ def programs(draw) -> str:
         pad = "    " * indent
         simple = ["step", "return", "raise", "bare"] + ["break", "continue"] * 2 * bool(loops)
         nested = ["if", "if", "else", "elif", "for", "while", "endless", "with", "def"]
+        nested += ["try", "try else", "handlers"]
         kinds = simple + nested * 2 if budget[0] > 0 and indent < 6 else simple
         match draw(st.sampled_from(kinds)):
             case "step":
@@ -148,6 +154,19 @@ def programs(draw) -> str:
                 ]
             case "with":
                 return block("with __import__('contextlib').nullcontext():", indent, loops)
+            case "try" | "try else" as kind:
+                lines = block("try:", indent, loops)
+                lines += block("except ValueError:", indent, loops)
+                if kind == "try else":
+                    lines += block("else:", indent, loops)
+                if draw(st.booleans()):
+                    lines += [pad + "finally:", f"{pad}    step({tag})"]
+                return lines
+            case "handlers":
+                lines = block("try:", indent, loops)
+                lines += block("except KeyError:", indent, loops)
+                lines += block("except ValueError:", indent, loops)
+                return lines
             case "def":
                 inner = block(f"def inner{tag}():", indent, 0)
                 return [*inner, f"{pad}step(inner{tag}())"]

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import Any
 
 import numpy as np
 import pytest
 
-from adcompile.errors import AdcompileError, SignatureError, TypeMismatch, UnsupportedSyntax
+from adcompile.errors import (
+    AdcompileError,
+    AliasError,
+    SignatureError,
+    TypeMismatch,
+    UnsupportedSyntax,
+)
 from adcompile.frontend.lower import lower_function
 from adcompile.ir.types import FLOAT, INT
 from tests.frontend.lowered import lower, type_of
 
 X = np.ones((3, 4))
 V = np.ones(4)
-ITEMS = object()
+WRITTEN = np.zeros(3)
 
 
 def unknown_name(x):
@@ -149,39 +156,82 @@ def unbound(x):
     return y
 
 
-def writes_in_place(x):
-    x += 1.0
+def writes_global(x):
+    WRITTEN[0] = x[0, 0]
     return x
 
 
-def writes_out(x):
-    return np.add(x, 1.0, out=x)
-
-
-def sorts(x):
-    x.sort()
+def writes_element_of_number(x, s):
+    s[0] = 1.0
     return x
 
 
-def copies_to(x):
-    np.copyto(x, 1.0)
+def writes_floats_into_integers(x):
+    n = np.zeros(4, int)
+    n += x[0]
+    return n
+
+
+def writes_out_of_integers(x):
+    n = np.zeros((3, 4), int)
+    np.exp(x, out=n)
+    return n
+
+
+def writes_out_of_other_rank(x):
+    y = np.zeros((3, 4))
+    x.sum(axis=0, out=y)
+    return y
+
+
+def writes_tuple(x):
+    t = (x, x)
+    t[0] = x
+    return t
+
+
+def writes_broadcast(x):
+    y = np.broadcast_to(x, (2, 3, 4))
+    y[0] = 1.0
+    return y
+
+
+def writes_one_of_two(x, n):
+    y = x * 2.0
+    z = y if n > 1 else x
+    z[0] = 1.0
+    return y
+
+
+def writes_reshaped(x):
+    y = x.T.reshape(-1)
+    y[0] = 1.0
     return x
 
 
-def adds_at(x):
-    np.add.at(x, [0], 1.0)
+def writes_what_a_list_holds(x):
+    row = x[0] * 1.0
+    rows = []
+    for _ in x:
+        rows.append(row)
+    row[0] = 1.0
+    return rows
+
+
+def recurs(a, b, n):
+    if n == 0:
+        return a * b
+    a[0] = 1.0
+    return recurs(b, a, n - 1)
+
+
+def recurs_with_the_same(x, n):
+    return recurs(x, x, n)
+
+
+def multiplies_at(x):
+    np.multiply.at(x, [0], 1.0)
     return x
-
-
-def appends_to_argument(xs, x):
-    xs.append(x)
-    return xs
-
-
-def extends(x):
-    xs = [x]
-    xs += [x]
-    return xs
 
 
 def appends_shared(x, n):
@@ -204,7 +254,7 @@ def appends_while_iterating(x):
 
 
 def other_context(x):
-    with open("f"):
+    with contextlib.ExitStack():
         return x
 
 
@@ -237,7 +287,8 @@ def default_list(x, xs=[]):
 
 
 class Thing:
-    pass
+    def __new__(cls):
+        return object.__new__(cls)
 
 
 def makes_an_object(x):
@@ -271,23 +322,27 @@ CASES: list[tuple[Any, tuple[Any, ...], type, list[str]]] = [
     (clashing_loop, (X, 2), TypeMismatch, ["`s` has no single type"]),
     (never_assigned, (X, 2), TypeMismatch, ["`late` is read before it is assigned"]),
     (unbound, (X,), TypeMismatch, ["`y` is read before it is assigned"]),
-    (writes_in_place, (X,), UnsupportedSyntax, ["writes into the array `x`", "write `x = x + …`"]),
-    (writes_in_place, (np.array(1.0),), UnsupportedSyntax, ["writes into the array `x`"]),
-    (writes_out, (X,), UnsupportedSyntax, ["`out=` writes into an array"]),
-    (sorts, (X,), UnsupportedSyntax, ["`.sort()` writes into an array", "np.sort(x)"]),
-    (copies_to, (X,), UnsupportedSyntax, ["`copyto` writes into an array"]),
-    (adds_at, (X,), UnsupportedSyntax, ["`at` writes into an array"]),
-    (appends_to_argument, ([X], X), UnsupportedSyntax, ["only a list that this function made"]),
-    (extends, (X,), UnsupportedSyntax, ["writes into the list `xs`", "write `xs = xs + …`"]),
+    (writes_global, (X,), UnsupportedSyntax, ["`WRITTEN` comes from outside", "WRITTEN.copy()"]),
+    (writes_element_of_number, (X, 1.0), TypeMismatch, ["has no items to assign"]),
+    (writes_floats_into_integers, (X,), TypeMismatch, ["float64 result", "an int64 array"]),
+    (writes_out_of_integers, (X,), TypeMismatch, ["float64 result", "an int64 array"]),
+    (writes_out_of_other_rank, (X,), TypeMismatch, ["`out=` has rank 2", "has rank 1"]),
+    (writes_tuple, (X,), TypeMismatch, ["a tuple of 2 has no items to assign", "use a list"]),
+    (writes_broadcast, (X,), UnsupportedSyntax, ["through this view", "`y.copy()`"]),
+    (writes_one_of_two, (X, 2), AliasError, ["`y` shares memory with `z`", "`z = z.copy()`"]),
+    (writes_reshaped, (X,), AliasError, ["`x` shares memory with `y`", "`y = y.copy()`"]),
+    (writes_what_a_list_holds, (X,), AliasError, ["an item of a list", "`row.copy()`"]),
+    (recurs_with_the_same, (X, 3), AliasError, ["recurs calls itself", "pass a copy"]),
+    (multiplies_at, (X,), UnsupportedSyntax, ["`np.multiply.at` is not supported"]),
     (appends_shared, (X, 2), UnsupportedSyntax, ["it may be the same list as another one"]),
     (appends_while_iterating, (V,), UnsupportedSyntax, ["while it is iterated over"]),
-    (other_context, (X,), UnsupportedSyntax, ["only `with np.errstate(…)` is supported"]),
+    (other_context, (X,), UnsupportedSyntax, ["may swallow exceptions"]),
     (opaque_result, (X,), TypeMismatch, ["what `intern` returns is not known"]),
     (unknown_axis, (X, 1), TypeMismatch, ["the value of `k` must be known at compile time"]),
     (two_functions, (X, 1), TypeMismatch, ["on one path and", "on another"]),
     (returns_two_kinds, (X, 1), TypeMismatch, ["returns", "None", "on another"]),
     (endless, (X,), TypeMismatch, ["never returns"]),
-    (makes_an_object, (X,), UnsupportedSyntax, ["objects of class Thing"]),
+    (makes_an_object, (X,), UnsupportedSyntax, ["class Thing has a `__new__`"]),
 ]
 
 

@@ -36,6 +36,13 @@ def newton_sqrt(a):
     return x
 
 
+def heat(u0, k, steps):
+    u = u0.copy()
+    for _ in range(steps):
+        u[1:-1] += k * (u[2:] - 2 * u[1:-1] + u[:-2])
+    return np.sum(u * u)
+
+
 def ramp(x, limit):
     total = 0.0
     for v in x:
@@ -89,6 +96,7 @@ def pairs() -> list[Pair]:
         Pair(loss, (network, normal((5, 2)), normal((5, 3))), (0,), 18, 0, with_value=True),
         Pair(weighted, (normal(6), normal(5)), (0, 1), 12, 0),
         Pair(newton_sqrt, (2.0,), (0,), 15, 1),
+        Pair(heat, (np.sin(np.arange(8.0)), 0.1, 4), (0, 1), 15, 1),
         Pair(ramp, (mixed, 4.5), (0,), 14, 1),
         Pair(rnn, recurrent, (0, 1, 2), 21, 3),
     ]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import operator
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from adcompile.ir import core
@@ -106,3 +108,22 @@ def test_five_thousand_ops(program: Callable[[int], Function]) -> None:
         p.run(fn)
         verify(fn)
     assert_same(before, run(fn, *args))
+
+
+def test_what_passes_remove_is_freed_at_once():
+    def body(b: Builder, x: Value) -> Value:
+        for _ in range(300):
+            x = b.call(np.sin, b.call(MUL, x, 1.0))
+            b.call(MUL, x, x)
+        return x
+
+    fn = make(body, x=VECTOR)
+    gc.collect()
+    gc.disable()
+    try:
+        for p in (simplify, dce):
+            p.run(fn)
+        assert len(fn.block.ops) == 301
+        assert gc.collect() < 100  # what only the collector could free
+    finally:
+        gc.enable()

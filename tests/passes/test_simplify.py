@@ -13,6 +13,7 @@ from adcompile.ir import core
 from adcompile.ir.clone import clone_function
 from adcompile.ir.types import BOOL, COMPLEX, FLOAT, INT, Array, Dim
 from adcompile.passes import dce, simplify
+from adcompile.passes.patterns import fitting
 from tests.passes.programs import (
     ADD,
     ARGS,
@@ -402,3 +403,27 @@ def test_complex_numbers_are_left_to_numpy():
     fn = make(lambda b, z: b.call(MUL, b.call(ADD, z, 0), 1), z=COMPLEX)
     simplify.run(fn)
     golden(fn, "return %z")
+
+
+def test_a_second_run_looks_only_near_what_has_changed(monkeypatch):
+    def body(b, x, y):
+        v = y
+        for _ in range(50):
+            v = b.call(ADD, b.call(np.sin, b.call(MUL, x, v)), y)
+        return v
+
+    looked_at = []
+    monkeypatch.setattr(simplify, "fitting", lambda op: looked_at.append(op) or fitting(op))
+    fn = make(body, x=VECTOR, y=VECTOR)
+    simplify.run(fn)
+    assert len(looked_at) >= 150
+    looked_at.clear()
+    simplify.run(fn)
+    assert looked_at == []
+    product = next(op for op in fn.block.ops[60:] if isinstance(op, core.Call) and op.fn is MUL)
+    one = make(lambda b: b.const(1.0)).block.ops[0]
+    fn.block.ops.insert(0, one)
+    product.operands[0] = one.result
+    simplify.run(fn)
+    assert 0 < len(looked_at) < 10
+    assert product not in fn.block.ops

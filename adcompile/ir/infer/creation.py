@@ -11,7 +11,7 @@ from adcompile.ir.core import Value
 from adcompile.ir.infer import sizes, values
 from adcompile.ir.infer.samples import Exact, dtype_of, run, sample
 from adcompile.ir.infer.table import Arr, Known, entry, normal_axis
-from adcompile.ir.types import Array, Scalar, Size, TypeClash
+from adcompile.ir.types import Array, Dim, Scalar, Size, TypeClash
 
 FLOAT = np.dtype(float)
 
@@ -205,6 +205,19 @@ def _(*xi: Arr, copy: Known = True, sparse: Known = False, indexing: Known = "xy
     for i, x in enumerate(xi):
         shape = [n if not sparse or j == i else 1 for j, n in enumerate(lengths)]
         found.append(Array(x.dtype, tuple([shape[j] for j in order])))
+    return found
+
+
+@entry(np.ix_)
+def _(*args: Arr) -> Any:
+    rank = len(args)
+    found = []
+    for k, x in enumerate(args):
+        if x.rank != 1:
+            raise TypeClash("Cross index must be 1 dimensional")
+        size = Dim.fresh() if x.dtype.kind == "b" else x.shape[0]
+        dtype = np.dtype(np.intp) if x.dtype.kind == "b" else x.dtype
+        found.append(Array(dtype, (*[1] * k, size, *[1] * (rank - k - 1))))
     return found
 
 

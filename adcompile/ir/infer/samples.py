@@ -51,10 +51,15 @@ def sample(value: Value, as_array: bool = False) -> Sample:
     return _sample_type(t) if found is MISSING else Exact(type(found), found)
 
 
+@lru_cache(maxsize=256)
+def _array(dtype: np.dtype, rank: int) -> Array:
+    return Array(dtype, (1,) * rank)
+
+
 def _sample_type(t: Type) -> Sample:
     match t:
         case Array(dtype, shape):
-            return Array(dtype, (1,) * len(shape))
+            return _array(dtype, len(shape))
         case Scalar(kind):
             return Scalar(kind)
         case Static(value):

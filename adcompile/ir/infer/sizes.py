@@ -241,8 +241,15 @@ def _meeting(size: Dim) -> list[Dim]:
     return [size] if inner is None else [member for member, _ in inner[0]]
 
 
+def members(size: Size) -> list[Dim]:
+    """The sizes that meet in `size`: itself, unless it is what several broadcast to."""
+    return _meeting(size) if isinstance(size, Dim) else []
+
+
 def broadcast(*shapes: tuple[Size, ...]) -> tuple[Size, ...]:
     """The shape that `shapes` broadcast to, in NumPy's way."""
+    if len(shapes) == 2 and shapes[0] == shapes[1]:
+        return shapes[0]
     result: list[Size] = [1] * max(map(len, shapes), default=0)
     try:
         for shape in shapes:

@@ -49,6 +49,8 @@ class NeedValue(TypeClash):
 
 def infer_constant(obj: Any) -> Type:
     """The type of a Python object that a program holds as a constant."""
+    if scalar_kind(obj) is not None:
+        return _leaf(obj)
     found, structure = flatten(obj)
     leaves = iter(found)
 

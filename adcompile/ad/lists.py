@@ -1,0 +1,92 @@
+"""Adjoints of lists of unknown length, which are lists of the same length.
+
+An item that is appended is popped by the backward sweep, and one that was popped is appended.
+"""
+
+from __future__ import annotations
+
+import operator
+
+import numpy as np
+
+from adcompile.ad import cotangents as cot
+from adcompile.ad.sweep import Frame, handles, leaf
+from adcompile.ir import core
+from adcompile.ir.builder import Builder
+from adcompile.ir.core import Value
+from adcompile.ir.types import INT, Array, Seq
+
+
+@handles(core.NewSeq)
+def _new_seq(frame: Frame, op: core.NewSeq) -> None:
+    for path, d in frame.pop(op.result).items():
+        for k, item in enumerate(op.operands):
+            frame.add(item, frame.builder.index(d, ("value",), [k]), path)
+
+
+@handles(core.Append)
+def _append(frame: Frame, op: core.Append) -> None:
+    seq, item = op.operands
+    for path, d in frame.pop(op.result).items():
+        types = [leaf(seq, path), leaf(item, path)]
+        rest, d_item = frame.builder.add(core.Pop, [d], types).results
+        rest.name = frame.name(seq, path)
+        frame.put(seq, path, rest)
+        frame.add(item, d_item, path)
+
+
+@handles(core.Pop)
+def _pop(frame: Frame, op: core.Pop) -> None:
+    (seq,) = op.operands
+    rest, item = op.results
+    for path in dict.fromkeys([*frame.adj.get(rest, ()), *frame.adj.get(item, ())]):
+        d = frame.builder.append(frame.full(rest, path), frame.full(item, path))
+        frame.add(seq, d, path)
+    frame.pop(rest)
+    frame.pop(item)
+
+
+def index(frame: Frame, op: core.Index) -> None:
+    """A slice of a list: its cotangents belong to the items at some places."""
+    x, *bounds = op.operands
+    (entry,) = op.spec
+    assert isinstance(entry, core.Slice)
+    for path, d in frame.pop(op.result).items():
+        b = frame.builder
+        rest = iter(bounds)
+        given = [entry.start, entry.stop, entry.step]
+        cut = b.call(slice, *[next(rest) if there else b.const(None) for there in given])
+        places = b.call_op(
+            slice.indices, [cut, b.call(len, x)], {}, member="indices()", types=[INT] * 3
+        ).results
+
+        def item(inner: Builder, i: Value, d: Value = d, at: list[Value] = places) -> Value:
+            start, _, step = at
+            k = inner.call(operator.floordiv, inner.call(operator.sub, i, start), step)
+            return inner.index(d, ("value",), [k])
+
+        new = cot.add_at(b, places, frame.full(x, path), item)
+        frame.put(x, path, frame.named(new, x, path))
+
+
+def update(frame: Frame, op: core.Update) -> None:
+    """`xs[i] = v`, `xs[i] += v`."""
+    x, v, *at = op.operands
+    b = frame.builder
+    for path in list(frame.adj.get(op.result, ())):
+        d = frame.full(op.result, path)
+        if v in frame.sweep.active:
+            part = b.index(d, ("value",), at)
+            frame.add(v, b.call(np.negative, part) if op.mode == "-" else part, path)
+        if op.mode == "=":
+            d = b.update(d, _zero_item(b, d, at), ("value",), at)
+        frame.add(x, d, path)
+    frame.pop(op.result)
+
+
+def _zero_item(b: Builder, d: Value, at: list[Value]) -> Value:
+    """Nothing, in place of an item of the list of cotangents `d`."""
+    assert isinstance(d.type, Seq)
+    if isinstance(d.type.item, Array) and d.type.item.rank:
+        return b.call(np.zeros_like, b.index(d, ("value",), at))
+    return b.const(0.0)
