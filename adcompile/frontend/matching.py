@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import gast
+import numpy as np
 
 from adcompile.frontend import (
     attributes,
@@ -25,6 +26,8 @@ from adcompile.frontend import (
 from adcompile.frontend.context import Context
 from adcompile.frontend.expand import Captures, Matches, has_captures
 from adcompile.frontend.operands import Known, Operand, Tup, is_bottom, is_seq
+from adcompile.ir.core import Value
+from adcompile.ir.types import Array
 
 Captured = dict[str, Operand]
 Test = Callable[[], Operand]
@@ -113,10 +116,28 @@ def _is_a(cx: Context, node: Any, x: Operand, cls: type) -> bool:
     return issubclass(found, cls)
 
 
+def _arrays_are_sequences() -> bool:
+    """Whether `case [...]` takes arrays: from NumPy 2.5 on."""
+    match np.empty(0):
+        case [*_]:
+            return True
+    return False
+
+
+ARRAYS_ARE_SEQUENCES = _arrays_are_sequences()
+
+
+def _is_array(x: Operand) -> bool:
+    return isinstance(x, Value) and isinstance(x.type, Array) and x.type.rank > 0
+
+
 def _is_sequence(cx: Context, node: Any, x: Operand) -> Operand:
-    if not _is_a(cx, node, x, Sequence) or _is_a(cx, node, x, str | bytes | bytearray):  # type: ignore[arg-type]
+    array = ARRAYS_ARE_SEQUENCES and _is_array(x)
+    if not (array or _is_a(cx, node, x, Sequence)) or _is_a(cx, node, x, str | bytes | bytearray):  # type: ignore[arg-type]
         return Known(False)
     star = _star(node)
+    if array and star is not None and node.patterns[star].name is not None:
+        cx.unsupported("`*rest` of an array", node, "write `rest = x[1:]`")
     least = len(node.patterns) - (star is not None)
     items = _items(cx, node, x)
     if items is not None:
@@ -271,7 +292,7 @@ def _read(cx: Context, node: Any, star: int | None, x: Operand) -> list[tuple[An
 
 def _items(cx: Context, node: Any, x: Operand) -> list[Operand] | None:
     """The items of a sequence; None for a list of unknown length."""
-    if is_seq(cx.held(x)):
+    if is_seq(cx.held(x)) or _is_array(x):
         return None
     items = counting.items_of(cx, x, node)
     if items is None:
