@@ -63,6 +63,11 @@ LIBRARIES = ("numpy", "scipy", "math", "cmath", "operator", "_operator", "builti
 
 def call_node(cx: Context, node: gast.Call) -> Operand:
     fn = expressions.evaluate(cx, node.func)
+    return call(cx, node, fn, *arguments(cx, node))
+
+
+def arguments(cx: Context, node: gast.Call) -> tuple[list[Operand], dict[str, Operand]]:
+    """What a call passes, by position and by name."""
     args = expressions.elements(cx, node.args)
     kwargs: dict[str, Operand] = {}
     for k in node.keywords:
@@ -77,7 +82,7 @@ def call_node(cx: Context, node: gast.Call) -> Operand:
             )
         for name, item in zip(spread.keys, spread.items, strict=True):
             _keyword(cx, kwargs, str(name), item, node)
-    return call(cx, node, fn, args, kwargs)
+    return args, kwargs
 
 
 def _keyword(

@@ -292,7 +292,7 @@ def progress_handler(fn: Any) -> Handler | None:
 
 
 def _progress(cx: Context, node: gast.AST, args: Args, kwargs: Kwargs) -> Operand:
-    """`tqdm(xs)` is `xs`: the bar is left out of the generated code."""
+    """`tqdm(xs)` is `xs`: a bar that is not the header of a loop is left out."""
     x = args[0] if args else kwargs.get("iterable")
     if x is None:
         cx.unsupported(

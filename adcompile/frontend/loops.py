@@ -16,7 +16,7 @@ from typing import Any
 
 import gast
 
-from adcompile.frontend import counting, expressions
+from adcompile.frontend import counting, expressions, progress
 from adcompile.frontend.branches import merge, relevant_places
 from adcompile.frontend.carry import Carry, key_of
 from adcompile.frontend.context import Checkpoint, Context
@@ -46,7 +46,11 @@ Bind = Callable[[Context, gast.AST, Operand], None]
 
 def for_(cx: Context, node: Any, run: Run, bind: Bind) -> Steps:
     """Lower a `for` statement; yields its body each time that it is to be lowered."""
-    x = expressions.evaluate(cx, node.iter)
+    bar = progress.opened(cx, node.iter)
+    if bar is not None:
+        x, bind = bar.over, _moving_on(bar, bind)
+    else:
+        x = expressions.evaluate(cx, node.iter)
     if is_bottom(x):
         return
     iterated = [(obj, cx.store.get(obj)) for obj in _objects(x)]
@@ -58,6 +62,18 @@ def for_(cx: Context, node: Any, run: Run, bind: Bind) -> Steps:
                 node.iter,
                 "iterate over a copy: `list(xs)`",
             )
+    if bar is not None and not cx.dead:
+        bar.act(cx, "close")
+
+
+def _moving_on(bar: progress.Bar, bind: Bind) -> Bind:
+    """`bind`, which moves `bar` on as well."""
+
+    def moving(cx: Context, target: gast.AST, x: Operand) -> None:
+        bar.act(cx, "update")
+        bind(cx, target, x)
+
+    return moving
 
 
 def _objects(x: Operand) -> list[Obj]:

@@ -361,22 +361,36 @@ def operators(p):
 # --- progress bars ------------------------------------------------------------------------------
 
 
-def test_a_progress_bar_is_left_out(monkeypatch):
+def test_a_progress_bar_is_left_in_place(monkeypatch):
+    seen = []
+
     class tqdm:
         __module__ = "tqdm.std"
 
-        def __init__(self, iterable, **options):
+        def __init__(self, iterable=None, desc=None, total=None):
             self.iterable = iterable
+            seen.append([desc, total, 0])
 
         def __iter__(self):
-            return iter(self.iterable)
+            for x in self.iterable:
+                self.update()
+                yield x
+            self.close()
 
-    def trange(n):
-        return range(n)
+        def update(self, n=1):
+            seen[-1][2] += n
+
+        def close(self):
+            seen[-1].append("closed")
+
+    def trange(n, **options):
+        return tqdm(range(n), total=n, **options)
 
     trange.__module__ = "tqdm.std"
     made = types.ModuleType("tqdm")
     made.tqdm, made.trange = tqdm, trange
+    made.std = made
+    monkeypatch.setitem(sys.modules, "tqdm.std", made)
     monkeypatch.setitem(sys.modules, "tqdm", made)
 
     def f(x):
@@ -387,7 +401,12 @@ def test_a_progress_bar_is_left_out(monkeypatch):
             s = s * x[i]
         return s
 
-    assert "tqdm" not in holds(f, X)
+    text = holds(f, X)
+    assert text.count("bar = tqdm(") == text.count("bar.close()") == 2
+    assert all(bar[3:] == ["closed"] for bar in seen)
+    seen.clear()
+    grad(f)(X)  # one bar for each loop of the forward sweep, none for the backward sweep
+    assert seen == [["training", len(X), len(X), "closed"], [None, 2, 2, "closed"]]
 
 
 # --- the text, and other modes ------------------------------------------------------------------
