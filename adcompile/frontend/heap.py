@@ -40,7 +40,7 @@ from adcompile.frontend.operands import (
 )
 from adcompile.frontend.wanted import LAYOUTS, NeedLayout
 from adcompile.ir.builder import Builder
-from adcompile.ir.core import MISSING, Block, Loc, Step, Value, defined_in
+from adcompile.ir.core import MISSING, Block, Loc, Op, Step, Value, defined_in
 from adcompile.ir.types import Array, Tree, TypeClash
 
 if TYPE_CHECKING:
@@ -364,7 +364,9 @@ def place_at(params: Mapping[str, Value], path: tuple[Any, ...]) -> ArrayPlace:
 
 def _tainted(other: Any, written: Any, loc: Loc) -> Poison:
     a, b = _shown(other), _shown(written)
-    what = f"cannot tell whether {a} shares memory with {b}, which line {loc.line} writes"
+    born = other.owner if a == b and isinstance(other, Value) else None
+    which = f"{a} of line {born.loc.line}" if isinstance(born, Op) else a
+    what = f"cannot tell whether {which} shares memory with {b}, which line {loc.line} writes"
     name = b.strip("`") if b.startswith("`") else ""
     if isinstance(other, Obj):
         hint = f"put a copy into the {other.node.__name__}: `{name or 'x'}.copy()`"
