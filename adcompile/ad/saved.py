@@ -163,7 +163,13 @@ def _settle_branches(op: Op, primal: Op, nest: Nest) -> None:
     for arm, source in zip(op.blocks, primal.blocks, strict=True):
         new: dict[Value, Value] = {}
         for v in _reads(arm, source, nest):
-            new[v] = nest.thread(v, nest.home[v], outer, nest.undefined(v))
+            if isinstance(v.owner, core.Const):  # is there again at no cost
+                again = _copy(v.owner, [], op.order)
+                arm.ops.insert(0, again)
+                nest.home[again.result] = arm
+                new[v] = again.result
+            else:
+                new[v] = nest.thread(v, nest.home[v], outer, nest.undefined(v))
         core.substitute(arm, new)
 
 
