@@ -25,7 +25,7 @@ from adcompile.frontend import (
     texts,
 )
 from adcompile.frontend.context import Context
-from adcompile.frontend.handlers import Args, Handler, Kwargs, arity
+from adcompile.frontend.handlers import Args, Handler, Kwargs, arity, refused
 from adcompile.frontend.operands import (
     Closure,
     Generator,
@@ -201,6 +201,11 @@ HANDLERS: dict[Any, Handler] = {
     repr: texts.conversion(repr),
     ascii: texts.conversion(ascii),
     format: texts.conversion(format),
+    exec: refused("`exec` runs a text that is known at run time only", "write its statements out"),
+    eval: refused("`eval` runs a text that is known at run time only", "write the expression out"),
+    compile: refused("`compile` makes code of a text", "write the code out"),
+    globals: refused("`globals` is not supported", "read the variable by its name"),
+    locals: refused("`locals` is not supported", "read the variable by its name"),
     getattr: _getattr,
     hasattr: _hasattr,
     dataclasses.replace: mappings.replace,

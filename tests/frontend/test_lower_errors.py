@@ -253,6 +253,19 @@ def appends_while_iterating(x):
     return xs
 
 
+def executes(x):
+    exec("y = x")
+    return x
+
+
+def evaluates(x):
+    return eval("x * x")
+
+
+def reads_its_globals(x):
+    return globals()["X"] * x
+
+
 def other_context(x):
     with contextlib.ExitStack():
         return x
@@ -336,6 +349,9 @@ CASES: list[tuple[Any, tuple[Any, ...], type, list[str]]] = [
     (multiplies_at, (X,), UnsupportedSyntax, ["`np.multiply.at` is not supported"]),
     (appends_shared, (X, 2), UnsupportedSyntax, ["it may be the same list as another one"]),
     (appends_while_iterating, (V,), UnsupportedSyntax, ["while it is iterated over"]),
+    (executes, (X,), UnsupportedSyntax, ["`exec` runs a text", "write its statements out"]),
+    (evaluates, (X,), UnsupportedSyntax, ["`eval` runs a text", "write the expression out"]),
+    (reads_its_globals, (X,), UnsupportedSyntax, ["`globals` is not supported"]),
     (other_context, (X,), UnsupportedSyntax, ["may swallow exceptions"]),
     (opaque_result, (X,), TypeMismatch, ["what `intern` returns is not known"]),
     (unknown_axis, (X, 1), TypeMismatch, ["the value of `k` must be known at compile time"]),
