@@ -283,7 +283,7 @@ class Context:
                 sharing.note(self.heap, self.boxed, op, args, (kwargs or {}).values())
                 return op.results[0]
             for r in op.results:
-                self._may_share(r, args)
+                self._may_share(r, (*args, *(kwargs or {}).values()))
             keys = getattr(node_type, "_fields", tuple(range(len(op.results))))
             made = Tup(node_type, keys, tuple(op.results))
             if node_type is not list:

@@ -16,6 +16,7 @@ from typing import Any
 
 import gast
 
+from adcompile.frontend import nodes
 from adcompile.frontend.source import at
 
 __all__ = ["BODIES", "Captures", "Matches", "expand", "has_captures", "names_bound"]
@@ -42,14 +43,14 @@ def expand(function: Any) -> Any:
     if not any(map(_is_sugar, _statements(function))):
         return function
     numbers = itertools.count(1)
-    result = _copied(function)
+    result = nodes.copied(function)
     work = [result]
     while work:
         node = work.pop()
         for field in BODIES:
             body = getattr(node, field, None)
             if isinstance(body, list) and body:
-                new = [_copied(s) for old in body for s in _written_out(old, numbers)]
+                new = [nodes.copied(s) for old in body for s in _written_out(old, numbers)]
                 setattr(node, field, new)
                 work += new
     return result
@@ -98,13 +99,13 @@ def _while(stmt: Any, flag: str) -> list[Any]:
     test = stmt.test
     leave: list[Any] = [at(gast.Break(), test)]
     if stmt.orelse:
-        leave.insert(0, _assign(flag, _constant(True, test), test))
+        leave.insert(0, nodes.assign(flag, nodes.constant(True, test), test))
     first = at(gast.If(at(gast.UnaryOp(gast.Not(), test), test), leave, []), test)
-    loop = at(gast.While(_constant(True, test), [first, *stmt.body], []), stmt)
+    loop = at(gast.While(nodes.constant(True, test), [first, *stmt.body], []), stmt)
     if not stmt.orelse:
         return [loop]
-    over = at(gast.If(_name(flag, test), stmt.orelse, []), stmt)
-    return [_assign(flag, _constant(False, test), test), loop, over]
+    over = at(gast.If(nodes.name(flag, test), stmt.orelse, []), stmt)
+    return [nodes.assign(flag, nodes.constant(False, test), test), loop, over]
 
 
 # --- match --------------------------------------------------------------------------------------
@@ -114,7 +115,7 @@ def _match(stmt: Any, subject: str) -> list[Any]:
     rest: list[Any] = []
     for case in reversed(stmt.cases):
         pattern, body = case.pattern, case.body
-        read = _name(subject, pattern)
+        read = nodes.name(subject, pattern)
         if _is_irrefutable(pattern) and case.guard is None:
             rest = [*_bound(pattern, read), *body]
             continue
@@ -127,7 +128,7 @@ def _match(stmt: Any, subject: str) -> list[Any]:
                 guard = at(Captures(pattern, read, guard), guard)
             test = at(gast.BoolOp(gast.And(), [test, guard]), pattern)
         rest = [at(gast.If(test, body, rest), pattern)]
-    return [_assign(subject, stmt.subject, stmt.subject), *rest]
+    return [nodes.assign(subject, stmt.subject, stmt.subject), *rest]
 
 
 def _is_irrefutable(pattern: Any) -> bool:
@@ -154,25 +155,3 @@ def names_bound(pattern: Any) -> list[str]:
         return []
     name = pattern.rest if isinstance(pattern, gast.MatchMapping) else pattern.name
     return [] if name is None else [name]
-
-
-# --- nodes --------------------------------------------------------------------------------------
-
-
-def _copied(node: Any) -> Any:
-    cls: Any = type(node)
-    new = cls.__new__(cls)
-    vars(new).update(vars(node))
-    return new
-
-
-def _name(name: str, where: Any, ctx: type = gast.Load) -> Any:
-    return at(gast.Name(name, ctx(), None, None), where)
-
-
-def _constant(value: object, where: Any) -> Any:
-    return at(gast.Constant(value, None), where)
-
-
-def _assign(name: str, value: Any, where: Any) -> Any:
-    return at(gast.Assign([_name(name, where, gast.Store)], value, None), where)

@@ -30,6 +30,7 @@ from typing import Any
 import gast
 
 from adcompile.errors import InternalError, UnsupportedSyntax
+from adcompile.frontend import nodes
 from adcompile.frontend.source import at, loc_of
 
 __all__ = ["ends", "remove_jumps"]
@@ -39,7 +40,7 @@ def remove_jumps(function: Any) -> Any:
     """`function` (a gast FunctionDef, nested ones included) without jumps; a Lambda as it is."""
     if not isinstance(function, gast.FunctionDef):
         return function
-    result = _copied(function)
+    result = nodes.copied(function)
     functions = [result]
     for fn in functions:  # grows by the functions that are defined inside
         _Rewrite(fn, functions).run()
@@ -223,10 +224,10 @@ class _Rewrite:
         for loop in self.loops:
             flags = [loop.skip] * loop.skips + [loop.stop] * (loop.node.stop is not None)
             for flag in flags:
-                loop.body.insert(0, _assign(flag, _constant(False, loop.node), loop.node))
+                loop.body.insert(0, nodes.assign(flag, nodes.constant(False, loop.node), loop.node))
         for stmts in self.unended:
             if not ends(stmts):  # in an endless loop
-                stmts.append(at(gast.Return(_constant(None, stmts[-1])), stmts[-1]))
+                stmts.append(at(gast.Return(nodes.constant(None, stmts[-1])), stmts[-1]))
         for stmts, owner in self.bodies:
             if not stmts:
                 stmts.append(at(gast.Pass(), owner))
@@ -244,7 +245,7 @@ class _Rewrite:
             if rest is None:
                 if place.tail:
                     where = out[-1] if out else self.function
-                    out.append(at(gast.Return(_constant(None, where)), where))
+                    out.append(at(gast.Return(nodes.constant(None, where)), where))
                 return
             stmts, i, after = rest
             stmt: Any
@@ -262,7 +263,7 @@ class _Rewrite:
                 case gast.For() | gast.While():
                     rest = self._loop(stmt, rest, out, place)
                 case gast.FunctionDef():
-                    out.append(_copied(stmt))
+                    out.append(nodes.copied(stmt))
                     self.functions.append(out[-1])
                 case _:
                     out.append(stmt)
@@ -273,20 +274,22 @@ class _Rewrite:
         forwards = getattr(stmt, "forwards", False)  # the value is where it has to be already
         returns = isinstance(stmt, gast.Return)
         if returns:
-            value = stmt.value or _constant(None, stmt)
+            value = stmt.value or nodes.constant(None, stmt)
             if place.tail:
                 out.append(at(gast.Return(value), stmt))
                 return
             if not forwards:
-                out.append(_assign(f"$value{place.region}", value, stmt))
-                out.append(_assign(f"$returned{place.region}", _constant(True, stmt), stmt))
+                out.append(nodes.assign(f"$value{place.region}", value, stmt))
+                out.append(
+                    nodes.assign(f"$returned{place.region}", nodes.constant(True, stmt), stmt)
+                )
         if place.loop is None:
             if not returns:
                 raise InternalError("a jump outside of a loop", loc_of(stmt))
         elif not isinstance(stmt, gast.Continue):
-            out.append(_assign(place.loop.stop, _constant(True, stmt), stmt))
+            out.append(nodes.assign(place.loop.stop, nodes.constant(True, stmt), stmt))
         elif place.flagged:
-            out.append(_assign(place.loop.skip, _constant(True, stmt), stmt))
+            out.append(nodes.assign(place.loop.skip, nodes.constant(True, stmt), stmt))
 
     # --- if and with: what follows goes into an arm, or is guarded by a flag --------------------
 
@@ -301,7 +304,7 @@ class _Rewrite:
         rest = _skip_done(rest)
         if then.falls and orelse.falls and rest is not None:
             return self._flagged(stmt, rest, out, place)
-        node = _copied(stmt)
+        node = nodes.copied(stmt)
         out.append(node)
         after_else = rest if orelse.falls else None
         node.body = self._later((stmt.body, 0, rest if then.falls else None), place, node)
@@ -326,12 +329,12 @@ class _Rewrite:
         if stmt.finalbody or any(_of_body(h.body, self.exits).falls for h in stmt.handlers):
             return self._flagged(stmt, rest, out, place)
         body = _of_body(stmt.body, self.exits)
-        node = _copied(stmt)
+        node = nodes.copied(stmt)
         node.orelse = []
         follow, inside = [*stmt.orelse], replace(place, tail=False)
         if body.jumps and place.tail:
             region = next(self.numbers)
-            out.append(_assign(f"$returned{region}", _constant(False, stmt), stmt))
+            out.append(nodes.assign(f"$returned{region}", nodes.constant(False, stmt), stmt))
             follow.insert(0, self._forward(region, body.falls, stmt))
             inside = _Place(False, None, region)
         after: _Rest = (follow, 0, rest) if follow else rest
@@ -350,13 +353,13 @@ class _Rewrite:
         return _TAKEN
 
     def _handlers(self, stmt: Any, node: Any, place: _Place) -> None:
-        node.handlers = [_copied(h) for h in stmt.handlers]
+        node.handlers = [nodes.copied(h) for h in stmt.handlers]
         for old, new in zip(stmt.handlers, node.handlers, strict=True):
             new.body = self._later((old.body, 0, None), place, new)
 
     def _copy(self, stmt: Any, out: list[Any], place: _Place) -> None:
         """Rewrite an `if`, `with` or `try` whose arms take nothing of what follows."""
-        node = _copied(stmt)
+        node = nodes.copied(stmt)
         out.append(node)
         inside, jumps = place, frozenset[str]()
         if isinstance(stmt, gast.Try):
@@ -378,7 +381,7 @@ class _Rewrite:
         exits = self.exits[stmt]
         if place.tail:
             region = next(self.numbers)
-            out.append(_assign(f"$returned{region}", _constant(False, stmt), stmt))
+            out.append(nodes.assign(f"$returned{region}", nodes.constant(False, stmt), stmt))
             self._copy(stmt, out, _Place(False, None, region))
             return [self._forward(region, exits.falls, stmt)], 0, rest
         flagged = "continue" in exits.jumps and rest is not None
@@ -397,22 +400,22 @@ class _Rewrite:
     def _jumped(self, jumps: frozenset[str], place: _Place, stmt: Any) -> Any:
         """A test of whether one of `jumps` was taken in this round of the loop."""
         if place.loop is None:
-            return _name(f"$returned{place.region}", stmt)
+            return nodes.name(f"$returned{place.region}", stmt)
         flags = [place.loop.stop] * bool(jumps - {"continue"})
         if "continue" in jumps:
             place.loop.skips = True
             flags.append(place.loop.skip)
-        tests = [_name(flag, stmt) for flag in flags]
+        tests = [nodes.name(flag, stmt) for flag in flags]
         return tests[0] if len(tests) == 1 else at(gast.BoolOp(gast.Or(), tests), stmt)
 
     def _forward(self, region: int, falls: bool, stmt: Any) -> Any:
         """`if $returned: return $value`, the test left out where there was a return for sure."""
-        out = at(gast.Return(_name(f"$value{region}", stmt)), stmt)
+        out = at(gast.Return(nodes.name(f"$value{region}", stmt)), stmt)
         out.forwards = True
         self.exits[out] = _JUMPS[gast.Return]
         if not falls:
             return out
-        test = at(gast.If(_name(f"$returned{region}", stmt), [out], []), stmt)
+        test = at(gast.If(nodes.name(f"$returned{region}", stmt), [out], []), stmt)
         self.exits[test] = _Exits(True, frozenset({"return"}))
         return test
 
@@ -424,7 +427,7 @@ class _Rewrite:
         endless = _is_endless(stmt)
         number = next(self.numbers)
         region = place.region or (number if returns else 0)
-        node = _copied(stmt)
+        node = nodes.copied(stmt)
         loop = _Loop(number, [], node)
         node.stop = loop.stop if breaks or returns else None
         inside = _Place(False, loop, region)
@@ -434,9 +437,9 @@ class _Rewrite:
         orelse = [] if endless else stmt.orelse
         falls = breaks or not endless
         if returns and falls:
-            out.append(_assign(f"$returned{region}", _constant(False, stmt), stmt))
+            out.append(nodes.assign(f"$returned{region}", nodes.constant(False, stmt), stmt))
         if breaks and orelse:
-            out.append(_assign(loop.stop, _constant(False, stmt), stmt))
+            out.append(nodes.assign(loop.stop, nodes.constant(False, stmt), stmt))
         out.append(node)
         follow = [self._forward(region, falls, stmt)] if returns else []
         if breaks and orelse:
@@ -450,7 +453,7 @@ class _Rewrite:
 
     def _unless(self, flag: str, body: list[Any]) -> Any:
         """`if not flag: body`, to be rewritten in its turn."""
-        test = at(gast.UnaryOp(gast.Not(), _name(flag, body[0])), body[0])
+        test = at(gast.UnaryOp(gast.Not(), nodes.name(flag, body[0])), body[0])
         guard = at(gast.If(test, body, []), body[0])
         self.exits[guard] = _Exits(True, _of_body(body, self.exits).jumps)
         return guard
@@ -461,22 +464,3 @@ def _skip_done(rest: Any) -> Any:
     while isinstance(rest, tuple) and rest[1] == len(rest[0]):
         rest = rest[2]
     return rest
-
-
-def _copied(node: Any) -> Any:
-    cls: Any = type(node)
-    new = cls.__new__(cls)
-    vars(new).update(vars(node))
-    return new
-
-
-def _name(name: str, where: Any, ctx: type = gast.Load) -> Any:
-    return at(gast.Name(name, ctx(), None, None), where)
-
-
-def _constant(value: object, where: Any) -> Any:
-    return at(gast.Constant(value, None), where)
-
-
-def _assign(name: str, value: Any, where: Any) -> Any:
-    return at(gast.Assign([_name(name, where, gast.Store)], value, None), where)

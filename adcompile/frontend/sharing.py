@@ -72,6 +72,9 @@ def note(
     if isinstance(made.type, Array) and is_reference(first, boxed) and op.member != "flatten()":
         assert isinstance(first, Value) and isinstance(first.type, Array)
         fixed = op.fn is np.broadcast_to or (op.fn in FIXED and first.type.rank > made.type.rank)
+        if op.fn in VIEWS and not first.type.rank and not made.type.rank:  # nothing is turned
+            heap.views[made] = View(made, first, (Ellipsis,), [], op.operands[0])
+            return
         if op.fn in VIEWS or fixed:
             step = ViewCall(op.fn, len(op.operands) - 1, op.keywords, op.member)
             view = View(made, first, step, op.operands[1:], op.operands[0], fixed=fixed)
