@@ -128,38 +128,10 @@ def _call_known(
 ) -> Operand:
     if not callable(fn):
         cx.mismatch(f"{joins.describe_operand(Known(fn))} cannot be called", node)
-    handler = None
-    if _hashable(fn):
-        tables = (construct.HANDLERS, bases.HANDLERS, vectorized.HANDLERS)
-        handler = next((table[fn] for table in tables if fn in table), None)
-        handler = handler or builtin_calls.handler_of(fn)
-        if fn in draws.MAKERS:
-            return draws.make(cx, node, fn, draws.MAKERS[fn], args, kwargs)
-        overloaded = overloads.builtin(cx, fn, args, kwargs, node)
-        if overloaded is not None:
-            return overloaded
-    if handler is not None:
-        return handler(cx, node, args, kwargs)
-    folded = fold.call(cx, fn, args, kwargs)
-    if folded is not None:
-        return folded
-    number = fold.integer(cx, fn, args, kwargs)
-    if isinstance(number, Known):
-        return number
-    if number is not MISSING:  # of numbers as written, which stay
-        made = cx.emit(node, fn, args, kwargs)
-        if isinstance(made, Value):
-            cx.folded[made] = number
-        return made
-    owner = getattr(fn, "__self__", None)
-    if isinstance(owner, str):
-        return texts.method(cx, node, Known(owner), fn.__name__, args, kwargs)
-    if isinstance(owner, draws.GENERATORS):
-        return draws.draw(cx, node, fn, None, args, kwargs)
-    if isinstance(fn, functools._lru_cache_wrapper):
-        return cached(cx, node, fn, args, kwargs)
-    if isinstance(fn, np.vectorize):
-        return vectorized.call(cx, node, vectorized.of_object(fn), args, kwargs)
+    for way in (_handled, _folded, _by_kind):
+        found = way(cx, node, fn, args, kwargs)
+        if found is not None:
+            return found
     if any(map(is_bottom, (*args, *kwargs.values()))) and not isinstance(fn, types.FunctionType):
         return cx.bottom(node)
     written = writes.by_function(cx, node, fn, args, kwargs)
@@ -174,22 +146,85 @@ def _call_known(
         return acts.call(cx, node, fn, args, kwargs)
     if isinstance(fn, type):
         return construct.construct(cx, node, fn, args, kwargs)
-    if module not in LIBRARIES:
-        if isinstance(fn, types.FunctionType):
-            try:
-                closure = closure_of(cx, fn, node)
-            except SourceUnavailable:
-                return _opaque(cx, node, fn, args, kwargs)
-            return inline(cx, node, closure, args, kwargs)
-        if isinstance(fn, types.MethodType) and isinstance(fn.__func__, types.FunctionType):
-            receiver: Operand = Known(fn.__self__)
-            if not isinstance(fn.__self__, type):
-                receiver = default(cx, receiver, node)
-            return inline(cx, node, closure_of(cx, fn.__func__, node, receiver), args, kwargs)
+    if module not in LIBRARIES and isinstance(fn, types.FunctionType | types.MethodType):
+        found = _python(cx, node, fn, args, kwargs)
+        if found is not None:
+            return found
     refuse_functions(cx, node, fn, (*args, *kwargs.values()))
     if module == "numpy" and not (_hashable(fn) and fn in collecting.OF_LISTS):
         args = [collecting.as_array(cx, node, x) for x in args]
     return cx.emit(node, fn, args, kwargs)
+
+
+def _handled(
+    cx: Context, node: gast.AST, fn: Any, args: list[Operand], kwargs: dict[str, Operand]
+) -> Operand | None:
+    """A call of what stands in a table, or of a builtin that an object says itself what it does."""
+    if not _hashable(fn):
+        return None
+    tables = (construct.HANDLERS, bases.HANDLERS, vectorized.HANDLERS)
+    handler = next((table[fn] for table in tables if fn in table), None)
+    handler = handler or builtin_calls.handler_of(fn)
+    if fn in draws.MAKERS:
+        return draws.make(cx, node, fn, draws.MAKERS[fn], args, kwargs)
+    overloaded = overloads.builtin(cx, fn, args, kwargs, node)
+    if overloaded is not None or handler is None:
+        return overloaded
+    return handler(cx, node, args, kwargs)
+
+
+def _folded(
+    cx: Context, node: gast.AST, fn: Any, args: list[Operand], kwargs: dict[str, Operand]
+) -> Operand | None:
+    """A call whose result is known now."""
+    folded = fold.call(cx, fn, args, kwargs)
+    if folded is not None:
+        return folded
+    number = fold.integer(cx, fn, args, kwargs)
+    if number is MISSING or isinstance(number, Known):
+        return None if number is MISSING else number
+    made = cx.emit(node, fn, args, kwargs)  # of numbers as written, which stay
+    if isinstance(made, Value):
+        cx.folded[made] = number
+    return made
+
+
+def _by_kind(
+    cx: Context, node: gast.AST, fn: Any, args: list[Operand], kwargs: dict[str, Operand]
+) -> Operand | None:
+    """A method of a string or a generator of random numbers; a cached or vectorized function."""
+    owner = getattr(fn, "__self__", None)
+    if isinstance(owner, str):
+        return texts.method(cx, node, Known(owner), fn.__name__, args, kwargs)
+    if isinstance(owner, draws.GENERATORS):
+        return draws.draw(cx, node, fn, None, args, kwargs)
+    if isinstance(fn, functools._lru_cache_wrapper):
+        return cached(cx, node, fn, args, kwargs)
+    if isinstance(fn, np.vectorize):
+        return vectorized.call(cx, node, vectorized.of_object(fn), args, kwargs)
+    return None
+
+
+def _python(
+    cx: Context,
+    node: gast.AST,
+    fn: types.FunctionType | types.MethodType,
+    args: list[Operand],
+    kwargs: dict[str, Operand],
+) -> Operand | None:
+    """A call of a function or method with Python source is inlined."""
+    if isinstance(fn, types.FunctionType):
+        try:
+            closure = closure_of(cx, fn, node)
+        except SourceUnavailable:
+            return _opaque(cx, node, fn, args, kwargs)
+        return inline(cx, node, closure, args, kwargs)
+    if not isinstance(fn.__func__, types.FunctionType):
+        return None
+    receiver: Operand = Known(fn.__self__)
+    if not isinstance(fn.__self__, type):
+        receiver = default(cx, receiver, node)
+    return inline(cx, node, closure_of(cx, fn.__func__, node, receiver), args, kwargs)
 
 
 def refuse_functions(cx: Context, node: gast.AST, fn: Any, operands: tuple[Operand, ...]) -> None:

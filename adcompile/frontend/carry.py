@@ -223,10 +223,8 @@ class Carry:
                     moved = True  # the numbers of slots
                     continue
             again = True
-        if narrowed:  # what was perhaps written by another name is found anew, if it is
-            tainted = [p for p, t in self.templates.items() if isinstance(t, Poison)]
-            for place in filter(is_array_place, tainted):
-                del self.templates[place]
+        if narrowed:
+            self._forget_tainted()
         holding = self._holding(blocks, params, arm)
         if again or not (shared <= self.sharing and holding <= self.holding):
             self.sharing = set() if again or moved else self.sharing | shared
@@ -236,6 +234,12 @@ class Carry:
             if cx.heap.written:
                 cx.heap.dropped |= {*defined_in(blocks), *params}
         return not again
+
+    def _forget_tainted(self) -> None:
+        """What was perhaps written by another name is found anew, if it is."""
+        tainted = [p for p, t in self.templates.items() if isinstance(t, Poison)]
+        for place in filter(is_array_place, tainted):
+            del self.templates[place]
 
     def _is_same(self, place: Place, old: Operand, final: Operand, heads: Heads) -> bool:
         """Whether a variable that was taken to be rebound names one array all the time."""

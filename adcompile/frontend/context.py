@@ -282,15 +282,7 @@ class Context:
             if len(op.results) == 1:
                 sharing.note(self.heap, self.boxed, op, args, (kwargs or {}).values())
                 return op.results[0]
-            for r in op.results:
-                self._may_share(r, (*args, *(kwargs or {}).values()))
-            keys = getattr(node_type, "_fields", tuple(range(len(op.results))))
-            made = Tup(node_type, keys, tuple(op.results))
-            if node_type is not list:
-                return made
-            fresh = Obj(list)
-            self.store.set(fresh, made)
-            return fresh
+            return self._several(op.results, node_type, (*args, *(kwargs or {}).values()))
 
         def replace(v: Value) -> None:
             new = self.need(v, node)
@@ -299,6 +291,18 @@ class Context:
                 named[k] = self._replaced(o, v, new)
 
         return self.inferred(attempt, replace, node, [*operands, *named.values()])
+
+    def _several(self, results: list[Value], node: type, args: Sequence[Operand]) -> Operand:
+        """What a function with several results returns."""
+        for r in results:
+            self._may_share(r, args)
+        keys = getattr(node, "_fields", tuple(range(len(results))))
+        made = Tup(node, keys, tuple(results))
+        if node is not list:
+            return made
+        fresh = Obj(list)
+        self.store.set(fresh, made)
+        return fresh
 
     def _may_share(self, made: Value, args: Sequence[Operand]) -> None:
         """One of several results: `np.split` gives views, `np.linalg.eigh` new arrays."""

@@ -270,17 +270,7 @@ def counted(cx: Context, x: Operand, node: gast.AST) -> Counted:
         case Iterable("range", parts):
             return _over_range(cx, parts, node)
         case Iterable("enumerate", (inner, start)):
-            over = plainly_counted(cx, inner, node)
-
-            def numbered(i: Operand) -> Item:
-                def value() -> Operand:
-                    known = cx.known(start) == 0
-                    number = i if known else cx.emit(node, operator.add, [i, start])
-                    return pair(number, over.item(i).value())
-
-                return Item(value)
-
-            return Counted(over.length, numbered)
+            return _numbered(cx, plainly_counted(cx, inner, node), start, node)
         case Iterable("zip" | "zip strict", parts):
             overs = [plainly_counted(cx, p, node) for p in parts]
             ending = [o for o, p in zip(overs, parts, strict=True) if not endless(p)]
@@ -293,16 +283,7 @@ def counted(cx: Context, x: Operand, node: gast.AST) -> Counted:
         case Iterable("count" | "repeat"):
             return Counted(lambda: _never(cx, node), lambda i: nth(cx, x, i, node))
         case Iterable("positions", (inner, array)):
-            over = counted(cx, inner, node)
-
-            def positioned(i: Operand) -> Item:
-                def value() -> Operand:
-                    at = over.item(i).value()
-                    return pair(at, subscripts.subscript(cx, array, at, node))
-
-                return Item(value)
-
-            return Counted(over.length, positioned)
+            return _positioned(cx, counted(cx, inner, node), array, node)
         case Iterable("product", parts):
             return _over_product(cx, [plainly_counted(cx, p, node) for p in parts], node)
         case Iterable("reversed", (inner,)):
@@ -330,6 +311,32 @@ def counted(cx: Context, x: Operand, node: gast.AST) -> Counted:
     if error is not None:
         raise error
     cx.mismatch(f"{joins.describe_operand(x)} cannot be iterated over", node)
+
+
+def _numbered(cx: Context, over: Counted, start: Operand, node: gast.AST) -> Counted:
+    """`enumerate`."""
+
+    def item(i: Operand) -> Item:
+        def value() -> Operand:
+            number = i if cx.known(start) == 0 else cx.emit(node, operator.add, [i, start])
+            return pair(number, over.item(i).value())
+
+        return Item(value)
+
+    return Counted(over.length, item)
+
+
+def _positioned(cx: Context, over: Counted, array: Operand, node: gast.AST) -> Counted:
+    """`np.ndenumerate`: each position with the element there."""
+
+    def item(i: Operand) -> Item:
+        def value() -> Operand:
+            at = over.item(i).value()
+            return pair(at, subscripts.subscript(cx, array, at, node))
+
+        return Item(value)
+
+    return Counted(over.length, item)
 
 
 def plainly_counted(cx: Context, x: Operand, node: gast.AST) -> Counted:

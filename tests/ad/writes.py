@@ -890,6 +890,17 @@ def numbers_are_not_written(x):
     return s * t * u * w * v[0]
 
 
+@case(some(4))
+def turned_views_of_rank_zero(x):
+    s = np.array(0.0)
+    s += x[0]
+    t = s.T
+    t[...] = t * x[1]
+    u = np.squeeze(s)
+    u += 1.0
+    return s * 2.0
+
+
 # --- dtypes --------------------------------------------------------------------------------------
 
 
