@@ -1,7 +1,8 @@
 """adcompile: plain Python and NumPy in, a plain Python gradient out."""
 
 from adcompile import optim
-from adcompile.api import Gradient, Specialisation, grad, value_and_grad
+from adcompile.api import elementwise_grad, grad, hvp, jvp, value_and_grad, vjp
+from adcompile.derivative import Derivative
 from adcompile.errors import (
     AdcompileError,
     AliasError,
@@ -13,14 +14,16 @@ from adcompile.errors import (
     TypeMismatch,
     UnsupportedSyntax,
 )
+from adcompile.hooks import clip_gradient, gradient_of
 from adcompile.optim.training import train_step
 from adcompile.runtime import stop_gradient
-from adcompile.testing import check_grads
+from adcompile.specialisation import Specialisation
+from adcompile.testing import check_grads, check_rule
 
 __all__ = [
     "AdcompileError",
     "AliasError",
-    "Gradient",
+    "Derivative",
     "InternalError",
     "MissingRule",
     "NotDifferentiable",
@@ -30,9 +33,16 @@ __all__ = [
     "TypeMismatch",
     "UnsupportedSyntax",
     "check_grads",
+    "check_rule",
+    "clip_gradient",
+    "elementwise_grad",
     "grad",
+    "gradient_of",
+    "hvp",
+    "jvp",
     "optim",
     "stop_gradient",
     "train_step",
     "value_and_grad",
+    "vjp",
 ]

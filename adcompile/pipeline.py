@@ -1,33 +1,36 @@
-"""The stages in order: what happens between a user's function and the text of its gradient."""
+"""The stages in order: what happens between a user's function and the text of a derivative."""
 
 from __future__ import annotations
 
 import gc
+import inspect
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from adcompile import errors
-from adcompile.ad.reverse import reverse
 from adcompile.ad.saved import settle
-from adcompile.ad.sweep import Sweep
 from adcompile.ad.update import append_update
 from adcompile.codegen.python import Generated, generate
 from adcompile.frontend.fixed import keep_fixed_parameters
 from adcompile.frontend.lower import lower_function
+from adcompile.frontend.wanted import translated
 from adcompile.ir.core import Function
 from adcompile.ir.types import Type
+from adcompile.modes import Derived, Grad, Mode
+from adcompile.modes.base import Given
 from adcompile.passes import (
     checks,
     cse,
     dce,
     delay,
     fits,
+    forget,
     fuse,
     hoist,
     latest,
     results,
+    served,
     shapes,
     simplify,
     sink,
@@ -37,11 +40,13 @@ if TYPE_CHECKING:
     from adcompile.optim.base import Optimizer
 
 # Each pass is `run(fn) -> None`. The first row works on a backward sweep that still reads primal
-# values wherever they are; `settle` decides which of them are saved; the second row tidies up.
-CLEAN = (simplify, shapes, sink, cse, dce)
-POLISH = (cse, simplify, fuse, hoist, dce, latest, delay, results)
-# For a callee that is split between its sweeps, which must not grow together.
-SPLIT = tuple(p for p in POLISH if p not in (fuse, results))
+# values wherever they are; `settle` decides which of them are saved. The second row makes what is
+# to be differentiated again lean, and the third tidies up what becomes a text.
+CLEAN = (served, simplify, shapes, sink, cse, dce)
+AGAIN = (cse, simplify, dce)
+POLISH = (forget, cse, simplify, fuse, hoist, dce, latest, delay, results)
+# For callees that are split between their sweeps, which must not grow together.
+SPLIT = tuple(p for p in POLISH if p not in (forget, fuse, results))
 
 
 class _CollectorPaused:
@@ -73,91 +78,99 @@ class _CollectorPaused:
 _collector_paused = _CollectorPaused()
 
 
-def compile_gradient(
-    fn: Callable[..., Any],
-    types: Sequence[Type],
-    wrt: Sequence[str],
-    *,
-    kwarg_types: Mapping[str, Type] | None = None,
-    as_tuple: bool = False,
-    with_value: bool = False,
-    has_aux: bool = False,
+def compile_derivative(
+    f: Derived, positional: Sequence[Type], named: Mapping[str, Type]
 ) -> tuple[Generated, Function]:
-    """The generated gradient of `fn` for arguments of these types.
-
-    `wrt` are names of parameters; with `as_tuple` there is a tuple of gradients even for one.
-    Returns the text and the SSA that it was made from.
-    """
+    """The generated text of `f` for arguments of these types, and the SSA that it was made from."""
     with _collector_paused:
-        primal = lower_function(fn, types, kwarg_types or {})
-        keep_fixed_parameters(primal, fn, types, kwarg_types or {})
-        fits.run(primal)
-        name = primal.name.strip("<>") + ("_value_and_grad" if with_value else "_grad")
-        gradient, sweep = reverse(
-            primal,
-            _positions(primal, wrt),
-            name=name,
-            as_tuple=as_tuple,
-            with_value=with_value,
-            has_aux=has_aux,
-        )
-        finish(gradient, sweep)
-        gradient.writes = primal.writes
-        return generate(gradient), gradient
+        fn = build(f, positional, named)
+        polish(fn)
+        return generate(fn), fn
 
 
 def compile_step(
     loss: Callable[..., Any],
-    types: Sequence[Type],
-    kwarg_types: Mapping[str, Type],
+    positional: Sequence[Type],
+    named: Mapping[str, Type],
     optimizer: Optimizer,
     *,
     has_aux: bool = False,
 ) -> tuple[Generated, Function, list[str]]:
     """A training step of `optimizer` for `loss`: forward, backward and update in one function.
 
-    The first of `types` is that of the tree of parameters. Also returns the names of the keywords
+    The first of the types is that of the tree of parameters. Also returns the names of the keywords
     that take the optimizer's state trees and the numbers of the step.
     """
     with _collector_paused:
-        primal = lower_function(loss, types, kwarg_types)
-        keep_fixed_parameters(primal, loss, types, kwarg_types)
-        fits.run(primal)
-        name = primal.name.strip("<>") + "_step"
-        step, sweep = reverse(primal, [0], name=name, with_value=True, has_aux=has_aux)
+        primal = build(loss, positional, named)
+        mode = Grad(has_aux=has_aux, names=(primal.params[0].name,), with_value=True)
+        step = derive(mode, primal, Given(positional, named, inspect.signature(loss)))
         names = append_update(step, optimizer)
-        finish(step, sweep)
-        step.writes = primal.writes
+        step.name = primal.name.removesuffix("_value_and_grad") + "_step"
+        polish(step)
         return generate(step), step, names
 
 
-def finish(fn: Function, sweep: Sweep) -> None:
-    """Make good code of what reverse mode built, in `fn` and in the callees it has split."""
-    known = checks.sources(fn)
-    demands = checks.collect(fn, sweep.order)
-    _clean_up(fn, sweep, POLISH)
-    checks.restore(fn, demands, known)
+def build(f: Any, positional: Sequence[Type], named: Mapping[str, Type]) -> Function:
+    """The SSA of a Python function or a `Derived` for arguments of these types."""
+    if not isinstance(f, Derived):
+        fn = lower_function(f, positional, named)
+        keep_fixed_parameters(fn, f, positional, named)
+        fits.run(fn)
+        return fn
+    mode, given = f.mode, Given(positional, named, inspect.signature(f.inner))
+    with translated(
+        lambda path: mode.inner_path(path, given), lambda path: mode.outer_path(path, given)
+    ):
+        fn = build(f.inner, *mode.inner_types(given))
+    if isinstance(f.inner, Derived):
+        again(fn)
+    writes = tuple([mode.outer_path(path, given) for path in fn.writes])
+    made = derive(mode, fn, given)
+    made.writes = writes
+    return made
+
+
+def derive(mode: Mode, fn: Function, given: Given) -> Function:
+    """The derivative of `fn` in proper SSA: what crosses between its sweeps is settled."""
+    demands = checks.collect(fn)
+    made, sweep = mode.derive(fn, given)
+    made.demands = demands
+    if sweep is None:
+        for p in CLEAN:
+            p.run(made)
+        return mode.finish(made, None)
+    parts = [(pair.joint, pair.sweep) for pair in sweep.pairs.values()]
+    if made.block.ops:
+        parts.insert(0, (made, sweep))
+    for part, inner in parts:
+        for p in CLEAN:
+            p.run(part)
+        settle(part, inner.links)
     for pair in sweep.pairs.values():
-        _clean_up(pair.joint, pair.sweep, SPLIT)
+        _run(SPLIT, pair.joint)
         pair.split()
+    return mode.finish(made, sweep)
 
 
-def _clean_up(fn: Function, sweep: Sweep, polish: Sequence[ModuleType]) -> None:
-    for p in CLEAN:
-        p.run(fn)
-    settle(fn, sweep.links)
-    for p in polish:
+def again(fn: Function) -> None:
+    """Make `fn` lean enough to be differentiated once more."""
+    _run(AGAIN, fn)
+
+
+def hand_over(fn: Function) -> None:
+    """Make what `fn` returns arrays of their own, for a program that it becomes a part of."""
+    again(fn)
+    results.run(fn)
+
+
+def polish(fn: Function) -> None:
+    """Make good code of `fn` and of what it calls."""
+    _run(POLISH, fn)
+    checks.restore(fn)
+
+
+def _run(passes: Sequence[ModuleType], fn: Function) -> None:
+    for p in passes:
         p.run(fn)
     fn.settled = None  # it has served
-
-
-def _positions(fn: Function, names: Sequence[str]) -> list[int]:
-    """Where parameters stand (one whose value is known at compile time is none)."""
-    have = [p.name for p in fn.params]
-    for name in names:
-        if name not in have:
-            raise errors.NotDifferentiable(
-                f"the gradient with respect to `{name}` is not defined: it is no number or array",
-                fn.loc,
-            )
-    return [have.index(name) for name in names]

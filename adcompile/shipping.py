@@ -25,6 +25,7 @@ _numbers = itertools.count(1)
 class ByName:
     module: str
     qualname: str
+    inside: int = 0  # of how many decorators that are there under this name
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +46,11 @@ class _Module:
 
 def pack(f: Any) -> Any:
     """What stands for `f` in a pickle."""
-    found = _by_name(f.__module__, f.__qualname__)
-    if found is f or getattr(found, "primal", None) is f:
-        return ByName(f.__module__, f.__qualname__)
+    found, inside = _by_name(f.__module__, f.__qualname__), 0
+    while found is not None and found is not f:
+        found, inside = getattr(found, "primal", None), inside + 1
+    if found is f:
+        return ByName(f.__module__, f.__qualname__, inside)
     if not isinstance(f, types.FunctionType):
         return f
     source = get_source(f)
@@ -72,6 +75,8 @@ def unpack(packed: Any) -> Any:
         found = _by_name(packed.module, packed.qualname)
         if found is None:
             raise SourceUnavailable(f"there is no function {packed.module}.{packed.qualname}")
+        for _ in range(packed.inside):
+            found = found.primal
         return found
     if not isinstance(packed, BySource):
         return packed

@@ -14,11 +14,12 @@ from typing import Any
 
 from adcompile.codegen.python import Generated
 from adcompile.errors import SignatureError
+from adcompile.frontend.scopes import Handle
 from adcompile.frontend.wanted import ALIASES, FIXED, LAYOUTS, NeedLayout, NeedStatic
 from adcompile.guards import MISSED, Global
 from adcompile.ir.core import Function, GlobalRef
 from adcompile.ir.printer import to_text
-from adcompile.ir.types import Static, Type
+from adcompile.ir.types import Opaque, Static, Type
 from adcompile.overlap import Aliases, aliases
 from adcompile.signature import Path, child, classify, fix_values, look_up, replaced
 
@@ -132,7 +133,8 @@ def globals_of(generated: Generated, paths: list[Path]) -> list[Global]:
     made = []
     for ref, name in refs.items():
         fixed = tuple(p[1:] for p in paths if p[0] == ref)
-        t = classify(ref.read(), (ref.name,))[0]
+        value = ref.read()
+        t = Opaque(type(value)) if isinstance(ref, Handle) else classify(value, (ref.name,))[0]
         for keys in fixed:
             t = replaced(t, keys, Static(_leaf(ref.read(), keys)))
         made.append(Global(name, ref, t, fixed, _key(ref, fixed)))
@@ -142,7 +144,7 @@ def globals_of(generated: Generated, paths: list[Path]) -> list[Global]:
 def _key(ref: GlobalRef, fixed: tuple[Path, ...]) -> Hashable:
     """What must be the same of a global: its type, and the values of some leaves."""
     value = ref.read()
-    key = classify(value, (ref.name,))[1]
+    key = type(value) if isinstance(ref, Handle) else classify(value, (ref.name,))[1]
     if not fixed:
         return key
     try:

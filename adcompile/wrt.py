@@ -46,7 +46,9 @@ def given_as(wrt: Wrt, found: list[str]) -> Wrt:
     return found[0] if isinstance(wrt, int | str) else tuple(found)
 
 
-def check_real(value: Any, path: Path, loc: Loc | None, inside: bool = False) -> bool:
+def check_real(
+    value: Any, path: Path, loc: Loc | None, noun: str = "gradient", inside: bool = False
+) -> bool:
     """Refuse to differentiate with respect to what is not a tree of real floating point numbers.
 
     The attributes of an object are more than parameters: what is no such number there (a size, a
@@ -56,11 +58,12 @@ def check_real(value: Any, path: Path, loc: Loc | None, inside: bool = False) ->
     if keys is not None:
         is_object = trees.is_object(type(value))
         parts = [
-            check_real(child(value, key), (*path, key), loc, inside or is_object) for key in keys
+            check_real(child(value, key), (*path, key), loc, noun, inside or is_object)
+            for key in keys
         ]
         if is_object and not inside and not any(parts):
             raise NotDifferentiable(
-                f"the gradient with respect to `{path_text(path)}` is not defined: "
+                f"the {noun} with respect to `{path_text(path)}` is not defined: "
                 f"no attribute of this {type(value).__name__} holds floating point numbers",
                 loc,
             )
@@ -84,7 +87,7 @@ def check_real(value: Any, path: Path, loc: Loc | None, inside: bool = False) ->
     elif isinstance(value, int):
         hint = f"write {float(value)!r} instead of {value!r}"
     raise NotDifferentiable(
-        f"the gradient with respect to `{path_text(path)}` is not defined: it is {what}, "
+        f"the {noun} with respect to `{path_text(path)}` is not defined: it is {what}, "
         "and derivatives are of real floating point numbers",
         loc,
         hint,

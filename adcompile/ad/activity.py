@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from adcompile import errors
 from adcompile.ir import core
 from adcompile.ir.core import Block, Function, Op, Value
-from adcompile.ir.types import Array, Opaque, Scalar, Seq, Tree, Type
+from adcompile.ir.types import SAVED, Array, Opaque, Scalar, Seq, Tree, Type
 from adcompile.rules.registry import lookup
 
 
@@ -28,8 +28,8 @@ def carries_derivative(t: Type) -> bool:
             return any(carries_derivative(item) for item in t.items)
         case Seq(item):
             return carries_derivative(item)
-        case Opaque(cls):
-            return cls is object  # what an unknown function gave; not an object of a library
+        case Opaque(cls):  # what an unknown function gave; not an object of a library
+            return cls is object or t == SAVED
         case _:
             return False
 

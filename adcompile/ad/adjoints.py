@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from adcompile.ad.sweep import Frame, Path, handles
+from adcompile.ad.sweep import Frame, Path, handles, leaf_paths
 from adcompile.ir import core
 from adcompile.ir.core import Op, Value
-from adcompile.ir.types import Tree
+from adcompile.ir.types import SAVED, Tree
 
 
 @handles(core.Const, core.Global, core.Undef)
@@ -24,6 +24,12 @@ def _item(frame: Frame, op: core.Item) -> None:
 @handles(core.Unpack)
 def _unpack(frame: Frame, op: core.Unpack) -> None:
     (tree,) = op.operands
+    if tree.type == SAVED:
+        ds = [frame.full(r, path) for r in op.results for path in leaf_paths(r.type)]
+        for r in op.results:
+            frame.pop(r)
+        frame.add(tree, frame.builder.tuple(*ds))
+        return
     assert isinstance(tree.type, Tree)
     for r, key in zip(op.results, tree.type.keys, strict=True):
         _hand_up(frame, r, tree, (key,))

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 from adcompile import errors
 from adcompile.ad import cotangents as cot
 from adcompile.ad.activity import carries_derivative, differentiable
@@ -15,6 +17,7 @@ from adcompile.ad.sweep import Frame, Sweep, handles, sweep_ops
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import Block, Value
+from adcompile.ir.infer.values import array_of
 from adcompile.ir.types import Array, Scalar, Seq, Tree, Type
 from adcompile.rules.apply import apply, apply_parts, check_form
 from adcompile.rules.registry import Rules, lookup
@@ -42,6 +45,8 @@ def _call(frame: Frame, op: core.Call) -> None:
             if d is not None and not isinstance(x.type, Tree | Seq):
                 z = op.result if rules.shape == "broadcasts" else d
                 d = _fit(frame, op, cot.reduce_to(frame.builder, d, z, x), x)
+            elif d is not None and isinstance(x.type, Tree):
+                d = _by_items(frame.builder, d, x)
             frame.add(x, d)
 
 
@@ -126,6 +131,18 @@ def _everywhere(b: Builder, d: Value, t: Type) -> Value:
     if not isinstance(t, Tree):
         return d
     return b.make(t.node, t.keys, [_everywhere(b, d, item) for item in t.items])
+
+
+def _by_items(b: Builder, d: Value, x: Value) -> Value:
+    """The cotangent `d` of a list that was taken as an array, as one that has all its items."""
+    if isinstance(d.type, Tree):
+        return d
+    want = array_of(x).shape
+    if not cot.shape_of(d.type):
+        return _everywhere(b, d, x.type)
+    have = cot.shape_of(d.type)
+    full = len(have) == len(want) and all(map(cot.same_size, have, want))
+    return d if full else b.call(np.broadcast_to, d, b.call(np.shape, x))
 
 
 def _incoming(

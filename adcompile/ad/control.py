@@ -5,11 +5,11 @@ from __future__ import annotations
 import operator
 
 from adcompile import errors
-from adcompile.ad.sweep import Frame, handles, leaf, leaf_paths, sweep_ops
+from adcompile.ad.sweep import Frame, Path, handles, leaf, leaf_paths, sweep_ops
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import Block, Op, Value
-from adcompile.ir.types import BOOL, INT
+from adcompile.ir.types import BOOL, INT, Seq
 
 
 @handles(core.If)
@@ -112,25 +112,29 @@ def _loop(frame: Frame, op: core.For | core.While) -> None:
         inner.add(op.body.yields[k], d, path)
     sweep_ops(inner, op.body.ops[:-1])
     outgoing = [inner.full(op.carried[k], path) for k, path in slots]
-    if isinstance(op, core.For) and op.over == "seq":
-        _item_of_seq(inner, op)
+    lists = _lists_of_items(inner, op)
     accumulators = inner.accumulators
     totals = [inner.full(v, path) for v, path in accumulators]
-    inner.builder.yield_(*outgoing, *totals)
+    inner.builder.yield_(*outgoing, *totals, *(grown for _, _, grown in lists))
     body = inner.builder.block
-    body.params = [index, *d_slots, *accumulators.values()]
+    body.params = [index, *d_slots, *accumulators.values(), *(d for _, d, _ in lists)]
     for p in body.params:
         p.owner = body
     starts = [frame.full(v, path) for v, path in accumulators]
     ranged = isinstance(op, core.For) and op.over == "range"
     heads = op.operands[:3] if ranged and not op.stops else _trips(frame, op)
     types = [p.type for p in body.params[1:]]
-    operands = [*heads, *inits, *starts]
+    nothing = [frame.builder.new_seq(d.type.item) for _, d, _ in lists]  # type: ignore[union-attr]
+    operands = [*heads, *inits, *starts, *nothing]
     reverse = not (isinstance(op, core.For) and op.over == "range" and op.reverse)
     new = frame.builder.add(core.For, operands, types, body=body, reverse=reverse)
     frame.sweep.links[new] = op
-    for (v, path), r in zip(accumulators, new.results[len(slots) :], strict=True):
+    for (v, path), r in zip(accumulators, new.results[len(slots) :], strict=False):
         frame.put(v, path, frame.named(r, v, path))
+    for (path, _, _), r in zip(lists, new.results[len(slots) + len(accumulators) :], strict=True):
+        back = None if op.reverse else frame.builder.const(-1)  # type: ignore[union-attr]
+        d = r if back is None else frame.builder.index(r, (core.Slice(step=True),), [back])
+        frame.add(op.operands[0], d, path)
     for (k, path), d, r in zip(slots, d_slots, new.results, strict=False):
         r.name = d.name
         frame.add(op.inits[k], r, path)
@@ -157,6 +161,19 @@ def _trips(frame: Frame, op: core.For | core.While) -> list[Value]:
     return [start, op.results[-1], frame.builder.const(1)]
 
 
-def _item_of_seq(frame: Frame, op: core.For) -> None:
-    if frame.get(op.body.params[0]) is not None:
-        raise errors.MissingRule("iterating over a saved list has no derivative yet", op.loc)
+def _lists_of_items(inner: Frame, op: core.For | core.While) -> list[tuple[Path, Value, Value]]:
+    """For a loop over a list: the lists that the backward loop makes of the items' cotangents.
+
+    (path of a leaf of the items, the list that is carried, the same with one more item.)
+    """
+    if not isinstance(op, core.For) or op.over != "seq":
+        return []
+    item = op.body.params[0]
+    found = []
+    for path in list(inner.adj.get(item, ())):
+        d = inner.full(item, path)
+        grown = Value(Seq(d.type), inner.name(op.operands[0], path))
+        found.append((path, grown, inner.builder.append(grown, d)))
+    if found and op.stops:
+        raise errors.MissingRule("a loop over a list that stops early has no derivative", op.loc)
+    return found

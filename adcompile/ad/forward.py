@@ -19,7 +19,8 @@ from adcompile.ad.activity import active_values, carries_derivative
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import Block, Function, Op, Param, Value
-from adcompile.ir.types import NONE, Array, Scalar, Seq, Tree, Type, Undefined
+from adcompile.ir.identities import Alias, Hook
+from adcompile.ir.types import NONE, SAVED, Array, Scalar, Seq, Tree, Type, Undefined
 from adcompile.rules.apply import apply, apply_parts, check_form
 from adcompile.rules.registry import Rules, lookup
 
@@ -114,7 +115,7 @@ class _Sweep:
     def full(self, v: Value, t: Tangent, zeros: bool = False) -> Value:
         """A tangent as one value, zeros filled in; None, or with `zeros` 0, without derivative."""
         b = self.b
-        if isinstance(v.type, Undefined):
+        if isinstance(v.type, Undefined) or (v.type == SAVED and t is None):
             return b.undef(v.type)
         if isinstance(v.type, Tree):
             children = [
@@ -145,8 +146,9 @@ class _Sweep:
         for op in block.ops:
             self.b = base.at(op.loc)
             if isinstance(op, core.Return):
-                (v,) = op.operands
-                self.b.return_(self.new[v], self.full(self.new[v], self.dot(v)))
+                values = [self.new[v] for v in op.operands]
+                dots = [self.full(self.new[v], self.dot(v)) for v in op.operands]
+                self.b.return_(*values, *dots)
             elif not isinstance(op, core.Yield):
                 handler = _HANDLERS.get(type(op))
                 if handler is None:
@@ -302,10 +304,10 @@ def _invoke(s: _Sweep, op: core.Invoke) -> None:
     operands = [s.new[v] for v in op.operands]
     dots = [s.full(operands[k], s.dot(op.operands[k])) for k in wrt]
     made = s.copy(op, [*operands, *dots], callee=s.forward.function(op.callee, wrt))
-    (r,) = op.results
-    t = _dotted(Value(tangent_type(r.type), None, made), r)
-    made.results.append(t)
-    s.put(r, t)
+    for r in op.results:
+        t = _dotted(Value(tangent_type(r.type), None, made), r)
+        made.results.append(t)
+        s.put(r, t)
 
 
 # --- values that move about ---------------------------------------------------------------------
@@ -358,9 +360,14 @@ def _item(s: _Sweep, op: core.Item) -> None:
 def _unpack(s: _Sweep, op: core.Unpack) -> None:
     s.copy(op)
     (tree,) = op.operands
+    t = s.dot(tree)
     if isinstance(tree.type, Tree):
         for r, key in zip(op.results, tree.type.keys, strict=True):
-            s.put(r, s.child(tree.type, s.dot(tree), key))
+            s.put(r, s.child(tree.type, t, key))
+    elif isinstance(t, Value):  # of what was saved
+        types = [tangent_type(r.type) for r in op.results]
+        for r, d in zip(op.results, s.b.add(core.Unpack, [t], types).results, strict=True):
+            s.put(r, d)
 
 
 def _new_seq(s: _Sweep, op: core.NewSeq) -> None:
@@ -387,6 +394,11 @@ def _pop(s: _Sweep, op: core.Pop) -> None:
         dots = s.b.add(core.Pop, [t], [t.type, t.type.item]).results
         for r, d in zip(op.results, dots, strict=True):
             s.put(r, d)
+
+
+def _handed_on(s: _Sweep, op: Alias | Hook) -> None:
+    s.copy(op)
+    s.put(op.result, s.dot(op.operands[0]))
 
 
 # --- control flow -------------------------------------------------------------------------------
@@ -475,6 +487,8 @@ _HANDLERS: dict[type[Op], Callable[[_Sweep, Any], Steps | None]] = {
     core.NewSeq: _new_seq,
     core.Append: _append,
     core.Pop: _pop,
+    Alias: _handed_on,
+    Hook: _handed_on,
     core.If: _if,
     core.Scope: _scope,
     core.Try: _try,

@@ -3,20 +3,38 @@
 A callee is split in two. `f_forward` returns the result and a tuple of what it saved, `f_backward`
 takes the cotangent of the result and that tuple, and returns the cotangents of the active
 arguments. The tuple is a value like any other, so a call in a loop is saved by the loop's tape and
-recursion needs nothing more.
+recursion needs nothing more. Its own cotangent, where the halves are differentiated again, is the
+tuple of the cotangents of all leaves of what is in it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from adcompile.ad import hooks
 from adcompile.ad.activity import active_values
 from adcompile.ad.sweep import Frame, Sweep, gradient_of, handles, sweep_ops
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.clone import clone_function
 from adcompile.ir.core import Block, Function, Param, Value
-from adcompile.ir.types import Opaque
+from adcompile.ir.types import SAVED
+
+
+def start(fn: Function, sweep: Sweep, seeds: Iterable[tuple[Value, Value]], b: Builder) -> Frame:
+    """The backward sweep of `fn`, whose `Return` is gone, from (result, cotangent) pairs on."""
+    seeds = list(seeds)
+    sweep.adopt(fn.block)
+    sweep.active |= hooks.asked_for(fn, [out for out, _ in seeds])
+    frame = Frame(sweep, fn.block, b)
+    ops = list(fn.block.ops)
+    for out, seed in seeds:
+        sweep.home.pop(seed, None)  # no part of the program
+        frame.add(out, seed)
+    sweep_ops(frame, ops)
+    hooks.all_served(fn, b.order)
+    return frame
 
 
 @dataclass(eq=False, slots=True)
@@ -25,33 +43,33 @@ class Pair:
 
     joint: Function
     sweep: Sweep
-    seed: Value  # the cotangent of the result
-    wrt: tuple[int, ...]  # the active parameters
+    seeds: list[Value]  # the cotangents of results
+    count: int  # of results
     forward: Function = field(init=False)
     backward: Function = field(init=False)
 
     def __post_init__(self) -> None:
         fn = self.joint
         self.forward = Function(f"{fn.name}_forward", Block(), fn.params, fn.doc, fn.loc)
-        params = [Param(f"d_{fn.name}"), Param("saved")]
+        params = [Param(d.name or "d") for d in self.seeds]
+        params.append(Param("saved"))
         self.backward = Function(f"{fn.name}_backward", Block(), params, None, fn.loc)
 
     def split(self) -> None:
         """Cut the finished joint function between its sweeps."""
         ops = self.joint.block.ops
         ret = ops.pop()
-        result, *grads = ret.operands
-        late = self._backward_ops(ops)
-        first = [op for op in ops if op not in late]
-        second = [op for op in ops if op in late]
+        results, grads = ret.operands[: self.count], ret.operands[self.count :]
+        first = [op for op in ops if op.order != self.sweep.order]
+        second = [op for op in ops if op.order == self.sweep.order]
         crossing = self._crossing(second, grads)
-        params = [p for p in self.joint.block.params if p is not self.seed]
+        params = [p for p in self.joint.block.params if p not in self.seeds]
         self.forward.block.params, self.forward.block.ops = params, first
         _own(self.forward.block)
         b = Builder(self.forward.block, ret.loc)
-        b.return_(result, b.tuple(*crossing))
-        seed, saved = self.seed, Value(Opaque(tuple), "saved")
-        body = Block([seed, saved])
+        b.return_(*results, b.tuple(*crossing))
+        saved = Value(SAVED, "saved")
+        body = Block([*self.seeds, saved])
         parts = [Value(v.type, v.name) for v in crossing]
         order = self.sweep.order
         if parts:
@@ -60,13 +78,10 @@ class Pair:
         core.substitute(body, dict(zip(crossing, parts, strict=True)))
         self.backward.block.params, self.backward.block.ops = body.params, body.ops
         _own(self.backward.block)
-
-    def _backward_ops(self, ops: list[core.Op]) -> set[core.Op]:
-        """The ops of the backward sweep: those of its order that the result does not need."""
-        return {op for op in ops if op.order == self.sweep.order}
+        self.forward.pending, self.backward.pending = [], []
 
     def _crossing(self, second: list[core.Op], grads: list[Value]) -> list[Value]:
-        made = {self.seed}
+        made = set(self.seeds)
         for op in core.walk(Block([], second)):
             made.update(op.results)
             made.update(p for block in op.blocks for p in block.params)
@@ -82,36 +97,43 @@ def _own(block: Block) -> None:
 @handles(core.Invoke)
 def _invoke(frame: Frame, op: core.Invoke) -> None:
     """Call the forward half in place of the callee, and the backward half here."""
-    d = gradient_of(frame, op.results[0], ())
-    frame.pop(op.results[0])
+    outs = [k for k, r in enumerate(op.results) if r in frame.adj]
+    ds = [gradient_of(frame, op.results[k], ()) for k in outs]
+    for r in op.results:
+        frame.pop(r)
     wrt = tuple(k for k, x in enumerate(op.operands) if x in frame.sweep.active)
-    pair = _pair(frame.sweep, op.callee, wrt)
+    pair = pair_of(frame.sweep, op.callee, wrt, tuple(outs))
     op.callee = pair.forward
-    saved = Value(Opaque(tuple), "saved", op)
+    saved = Value(SAVED, "saved", op)
     op.results.append(saved)
     frame.sweep.home[saved] = frame.sweep.home[op.results[0]]
     types = [op.operands[k].type for k in wrt]
-    back = frame.builder.add(core.Invoke, [d, saved], types, callee=pair.backward)
+    back = frame.builder.add(core.Invoke, [*ds, saved], types, callee=pair.backward)
     for k, r in zip(wrt, back.results, strict=True):
         frame.add(op.operands[k], r)
 
 
-def _pair(sweep: Sweep, callee: Function, wrt: tuple[int, ...]) -> Pair:
-    """The two halves of `callee`, made at the first call that needs them."""
-    key = (callee, wrt)
+def pair_of(sweep: Sweep, callee: Function, wrt: tuple[int, ...], outs: tuple[int, ...]) -> Pair:
+    """The two halves of `callee`, made at the first call that needs them.
+
+    They are for the cotangents of the parameters `wrt` from those of the results `outs`.
+    """
+    key = (callee, wrt, outs)
     if key in sweep.pairs:
         return sweep.pairs[key]
     fn = clone_function(callee)
-    (result,) = fn.block.ops.pop().operands
+    results = fn.block.ops.pop().operands
     sources = [fn.block.params[k] for k in wrt]
-    inner = Sweep(active_values(fn, sources, [result]), {}, sweep.order, pairs=sweep.pairs)
-    inner.adopt(fn.block)
-    seed = Value(result.type, f"d_{fn.name}", fn.block)
-    pair = sweep.pairs[key] = Pair(fn, inner, seed, wrt)
-    ops = list(fn.block.ops)
-    frame = Frame(inner, fn.block, Builder(fn.block, fn.loc, sweep.order))
-    frame.add(result, seed)
-    sweep_ops(frame, ops)
+    active = active_values(fn, sources, [results[k] for k in outs])
+    inner = Sweep(active, {}, sweep.order, pairs=sweep.pairs)
+    names = [f"d_{fn.name}" if k == 0 else f"d_{fn.name}_{k}" for k in outs]
+    seeds = [Value(results[k].type, name, fn.block) for k, name in zip(outs, names)]
+    pair = sweep.pairs[key] = Pair(fn, inner, seeds, len(results))
+    b = Builder(fn.block, fn.loc, sweep.order)
+    frame = start(fn, inner, zip([results[k] for k in outs], seeds), b)
+    for op in fn.block.ops:  # what the halves do is asked for before they are split
+        (pair.backward if op.order == sweep.order else pair.forward).pending.append(op)
     grads = [gradient_of(frame, p, ()) for p in sources]
-    frame.builder.return_(result, *grads)
+    frame.builder.return_(*results, *grads)
+    fn.block.params += seeds
     return pair

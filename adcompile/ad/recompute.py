@@ -15,6 +15,7 @@ import numpy as np
 
 from adcompile.ir import core
 from adcompile.ir.core import Block, Function, Op, Slice, Value
+from adcompile.ir.identities import Alias
 from adcompile.ir.types import Array, Scalar, Tree, Type
 
 SHAPE_QUERIES = (np.shape, np.size, np.ndim, len)
@@ -27,7 +28,7 @@ _ARITHMETIC = (*_OFFSETS, operator.mul, operator.truediv, np.multiply, np.divide
 def is_cheap(op: Op) -> bool:
     """Whether recomputing `op` costs next to nothing: scalars, views, sizes."""
     match op:
-        case core.Const() | core.Global() | core.Item() | core.Unpack():
+        case core.Const() | core.Global() | core.Item() | core.Unpack() | Alias():
             return True
         case core.Index(spec=spec):
             views = all(entry != "value" for entry in spec) or is_scalar(op.result.type)
@@ -72,6 +73,8 @@ def overwritten(fn: Function) -> set[Value]:
     for op in core.walk(fn.block):
         if isinstance(op, core.Update):
             found.add(op.operands[0])
+        elif isinstance(op, Alias):
+            before.setdefault(op.result, []).append(op.operands[0])
         elif isinstance(op, core.For | core.While):
             params = [op.carried, *([op.cond.params] if isinstance(op, core.While) else [])]
             for p, init, y in (t for ps in params for t in zip(ps, op.inits, op.body.yields)):

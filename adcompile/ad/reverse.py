@@ -1,64 +1,39 @@
-"""Reverse mode for a whole function: a backward sweep behind the forward one."""
+"""Reverse mode: a backward sweep behind the forward one."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from adcompile import errors
 from adcompile.ad import (  # noqa: F401  (they register their handlers)
     adjoints,
     calls,
     control,
     elements,
-    invoke,
     lists,
 )
 from adcompile.ad.activity import active_values
-from adcompile.ad.sweep import Frame, Path, Sweep, gradient_of, sweep_ops
+from adcompile.ad.invoke import start
+from adcompile.ad.sweep import Path, Sweep, gradient_of
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import Function, Value
-from adcompile.ir.types import Array, Scalar, Tree, describe
-from adcompile.runtime import stop_gradient
+from adcompile.ir.types import Tree
 
 
-def reverse(
-    fn: Function,
-    wrt: Sequence[int],
-    *,
-    name: str,
-    as_tuple: bool = False,
-    with_value: bool = False,
-    has_aux: bool = False,
-) -> tuple[Function, Sweep]:
-    """Append to `fn` (which is changed) the backward sweep of its result.
+def backward(
+    fn: Function, wrt: Sequence[int], out: Value, seed: Value, b: Builder
+) -> tuple[Sweep, list[Value]]:
+    """Append to `fn`, whose `Return` is gone, the backward sweep of `out` from its cotangent on.
 
-    `wrt` are positions in `fn.block.params`. The new function returns the gradients (one operand,
-    a tuple for more than one of `wrt` or `as_tuple`), after the value if `with_value`, then `aux`.
-    Raises NotDifferentiable for a result that is not a real scalar and MissingRule for a function
-    without a rule on an active path.
+    `wrt` are positions in `fn.block.params`; `b` appends to the block of `fn` and has the order of
+    the new ops. Returns the cotangents of the parameters. Raises MissingRule for a function without
+    a rule on an active path.
     """
-    ret = fn.block.ops.pop()
-    (out,) = ret.operands
-    loss, aux = _split_aux(out, ret.loc) if has_aux else (out, None)
-    _check_scalar(loss, ret.loc)
     sources = [fn.block.params[k] for k in wrt]
-    order = 1 + max((op.order for op in core.walk(fn.block)), default=0)
-    sweep = Sweep(active_values(fn, sources, [loss]), {}, order)
-    sweep.adopt(fn.block)
+    sweep = Sweep(active_values(fn, sources, [out]), {}, b.order)
     _name_leaves(fn, sweep)
-    ops = list(fn.block.ops)
-    frame = Frame(sweep, fn.block, Builder(fn.block, ret.loc, order))
-    frame.add(loss, frame.builder.const(1.0))
-    sweep_ops(frame, ops)
-    grads = [gradient_of(frame, p, ()) for p in sources]
-    result = grads[0] if len(grads) == 1 and not as_tuple else frame.builder.tuple(*grads)
-    value = loss if aux is None else frame.builder.tuple(loss, aux)
-    extra = [] if aux is None else [aux]
-    frame.builder.return_(*([value, result] if with_value else [result, *extra]))
-    _forget_stops(fn)
-    fn.name = name
-    return fn, sweep
+    frame = start(fn, sweep, [(out, seed)], b)
+    return sweep, [gradient_of(frame, p, ()) for p in sources]
 
 
 def _name_leaves(fn: Function, sweep: Sweep) -> None:
@@ -80,34 +55,3 @@ def _name_leaves(fn: Function, sweep: Sweep) -> None:
                 sweep.names[leaf] = child.name + count
             if leaf in sweep.names:
                 sweep.names[child, ()] = sweep.names[leaf]
-
-
-def _forget_stops(fn: Function) -> None:
-    """`stop_gradient(x)` has done its work: it is `x`."""
-    ops = [op for op in core.walk(fn.block) if isinstance(op, core.Call)]
-    stops = [op for op in ops if op.fn is stop_gradient]
-    core.substitute(fn.block, {op.result: op.operands[0] for op in stops})
-
-
-def _split_aux(out: Value, loc: core.Loc) -> tuple[Value, Value]:
-    if isinstance(out.owner, core.Make) and len(out.owner.operands) == 2:
-        loss, aux = out.owner.operands
-        return loss, aux
-    raise errors.NotDifferentiable(
-        "with has_aux=True the function must return (loss, anything)", loc, "return loss, aux"
-    )
-
-
-def _check_scalar(loss: Value, loc: core.Loc) -> None:
-    t = loss.type
-    complex_number = isinstance(t, Scalar) and t.kind == "complex"
-    real = isinstance(t, Scalar | Array) and not complex_number
-    if isinstance(t, Array):
-        real = t.dtype.kind in "fiub" and t.rank == 0
-    if real:
-        return
-    raise errors.NotDifferentiable(
-        f"the gradient of {describe(t)} is not defined: the function must return one real number",
-        loc,
-        "return a sum or mean of it",
-    )

@@ -31,7 +31,7 @@ from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.clone import clone_block
 from adcompile.ir.core import Block, Function, Op, Value
-from adcompile.ir.types import Seq, Tree, Type
+from adcompile.ir.types import INT, Seq, Tree, Type
 
 Loop = core.For | core.While
 
@@ -211,6 +211,7 @@ def _narrow(op: core.For, site: Block, nest: Nest, links: dict[Op, Op]) -> Block
                 (arm.yields[outside[y]] if y in outside else y) is p
                 for y, p in zip(end.operands, op.carried, strict=True)
             )
+            and not any(map(core.has_effect, arm.ops))
             for arm in branch.blocks
         ]
         if idle.count(True) != 1:
@@ -262,7 +263,7 @@ class LoopPair:
         elif index is not None and (indexed or not saved):
             saved.append(index)
         if saved:
-            if index in saved and index.name is None:
+            if index in saved and index.name is None and index.type == INT:
                 index.name = "i"
             order = {v: k for k, v in enumerate(_definitions(self.primal.body))}
             saved.sort(key=order.__getitem__)
@@ -273,10 +274,8 @@ class LoopPair:
     # --- what a value costs to recompute ---------------------------------------------------------
 
     def _index(self) -> Value | None:
-        """The loop's counter, if it has one."""
-        if isinstance(self.primal, core.For) and self.primal.over == "range":
-            return self.primal.body.params[0]
-        return None
+        """The loop's counter, if it has one: or the item, of a loop over a list."""
+        return self.primal.body.params[0] if isinstance(self.primal, core.For) else None
 
     def _inside(self, v: Value) -> bool:
         return v in self.nest.home and self.nest.within(self.nest.home[v], self.primal.body)
@@ -335,7 +334,7 @@ class LoopPair:
             elif x not in other:
                 block.ops.remove(op)
                 home = self.nest.home[x]
-                op.order = 0
+                op.order = self.primal.order
                 home.ops.insert(_position_after(home, [x]), op)
                 self.nest.home.update((r, home) for r in op.results)
                 moved = True
@@ -360,10 +359,12 @@ class LoopPair:
     # --- the three ways to run backwards ----------------------------------------------------------
 
     def _run_backwards(self, needed: list[Value]) -> None:
-        """Over the same range in reverse."""
-        assert isinstance(self.primal, core.For)
-        self.backward.operands[:3] = self.primal.operands[:3]
-        self._recompute(needed, {self.primal.body.params[0]: self.backward.body.params[0]})
+        """Over the same range or list in reverse."""
+        primal, backward = self.primal, self.backward
+        assert isinstance(primal, core.For)
+        backward.operands[:3] = primal.operands[: primal.heads]
+        backward.over, backward.reverse = primal.over, not primal.reverse
+        self._recompute(needed, {primal.body.params[0]: backward.body.params[0]})
 
     def _read_tape(self, saved: list[Value], recomputed: list[Value]) -> None:
         """Over the tape in reverse."""
@@ -393,7 +394,7 @@ class LoopPair:
         self._place(where, [start])
         trips = self._carry(start, "trips")
         site = Block()
-        inner = Builder(site, self.primal.loc, 0)
+        inner = Builder(site, self.primal.loc, self.primal.order)
         more = inner.call(operator.add, trips.param, inner.const(1))
         self.site.ops[-1:-1] = site.ops
         self.nest.home.update((r, self.site) for op in site.ops for r in op.results)
@@ -448,7 +449,7 @@ class LoopPair:
         start.name = f"saved_{one}" if one and not one.startswith("saved") else "saved"
         self._place(where, [start])
         tape = self._carry(start, start.name)
-        at = Builder(Block(), self.primal.loc, 0)
+        at = Builder(Block(), self.primal.loc, self.primal.order)
         entry = items[0] if len(items) == 1 else at.tuple(*items)
         grown = at.append(tape.param, entry, purpose)
         k = _position_after(self.site, items)
@@ -464,7 +465,7 @@ class LoopPair:
 
     def _before_primal(self) -> tuple[Builder, Block]:
         home = self.nest.around[self.primal.body][1]
-        return Builder(Block(), self.primal.loc, 0), home
+        return Builder(Block(), self.primal.loc, self.primal.order), home
 
     def _place(self, home: Block, values: list[Value]) -> None:
         """Put the ops that define `values` right before the primal loop."""
@@ -531,7 +532,10 @@ def _purpose(backward: core.For, saved: list[Value]) -> str:
     for op in core.walk(backward.body):
         if isinstance(op, core.Yield) or not any(v in carriers for v in op.operands):
             continue
-        for r in op.results:
+        hook = op.loc.stmt.hook
+        if hook is not None:
+            names[hook.text.removeprefix("with ").partition(" as ")[0].rstrip(":")] = None
+        for r in op.results if hook is None else ():
             if r.name:
                 names[r.name] = None
             else:

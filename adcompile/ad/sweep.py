@@ -24,7 +24,7 @@ from adcompile.ad.activity import carries_derivative
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import Block, Function, Op, Value
-from adcompile.ir.types import Array, Scalar, Seq, Tree, Type
+from adcompile.ir.types import SAVED, Array, Scalar, Seq, Tree, Type
 
 Path = tuple[Hashable, ...]  # to a leaf of a tree value; () for the value itself
 
@@ -38,7 +38,7 @@ class Sweep:
     order: int
     links: dict[Op, Op] = field(default_factory=dict)  # backward control flow → its primal op
     names: dict[tuple[Value, Path], str] = field(default_factory=dict)  # users' names of leaves
-    pairs: dict[tuple[Function, tuple[int, ...]], Any] = field(
+    pairs: dict[tuple[Function, tuple[int, ...], tuple[int, ...]], Any] = field(
         default_factory=dict
     )  # see invoke.py
 
@@ -84,6 +84,8 @@ class Frame:
     def full(self, v: Value, path: Path = ()) -> Value:
         """The adjoint of a leaf of `v` in its full shape, zeros if need be."""
         b, d = self.builder, self.get(v, path)
+        if leaf(v, path) == SAVED:
+            return b.undef(SAVED) if d is None else d
         if path and isinstance(v.type, Seq):
             if d is None:
                 d = b.call_op(runtime.zeros_like, [v, *path], types=[leaf(v, path)]).result
@@ -113,6 +115,12 @@ class Frame:
     def _add_tree(self, v: Value, d: Value, path: Path) -> None:
         tree = leaf(v, path)
         assert isinstance(tree, Tree)
+        if d.type == SAVED:  # the cotangents of all leaves, one after the other
+            paths = leaf_paths(tree)
+            parts = self.builder.add(core.Unpack, [d], [_leaf_type(tree, p) for p in paths])
+            for inner, part in zip(paths, parts.results, strict=True):
+                self.add(v, part, (*path, *inner))
+            return
         for k, key in enumerate(tree.keys):
             if isinstance(d.owner, core.Make):
                 child = d.owner.operands[k]

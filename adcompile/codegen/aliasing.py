@@ -159,7 +159,9 @@ def _is_advanced(op: core.Index) -> bool:
 def sharers(op: Op, v: Value) -> Iterator[Value]:
     """The values that may share memory with `v` because `op` reads it, outside control flow."""
     match op:
-        case core.Append() | core.Pop() | core.Unpack() | core.Item() | core.NewSeq() | core.Make():
+        case core.Append() | core.Pop() | core.Unpack() | core.Item() | core.NewSeq():
+            yield from op.results
+        case core.Make() | core.Partial():
             yield from op.results
         case core.Update():
             if v is op.operands[0]:

@@ -12,6 +12,7 @@ from adcompile.codegen.nesting import Nesting
 from adcompile.codegen.tails import end_of
 from adcompile.ir import core
 from adcompile.ir.core import Block, Op, Value
+from adcompile.ir.identities import Alias
 from adcompile.ir.types import Scalar
 
 
@@ -82,6 +83,8 @@ class Flow:
                     self._hand_on(end_of(block), 0, op.results)
         elif isinstance(op, core.For | core.While):
             self._loop(op)
+        elif isinstance(op, Alias):
+            self._hand_on(op, 0, op.results)
 
     def _loop(self, op: core.For | core.While) -> None:
         params = [op.carried, *([op.cond.params] if isinstance(op, core.While) else [])]

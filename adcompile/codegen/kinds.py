@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import get_args
 
 from adcompile.ir import core
+from adcompile.ir.identities import Alias
 
 Writer = (core.Update, core.Append, core.Pop)
 Loop = (core.For, core.While)
@@ -16,5 +17,5 @@ Loop = (core.For, core.While)
 # What has an effect (as some calls have).
 ACTING = (core.Assert, core.Raise, core.Write, core.Invoke)
 
-# Control flow and writes, by which a buffer goes from one value to the next (exact classes).
-HANDING_ON = frozenset([*Writer, core.Write, *get_args(core.Structured)])
+# Control flow, writes and names, by which a buffer goes from one value to the next (exact classes).
+HANDING_ON = frozenset([*Writer, core.Write, Alias, *get_args(core.Structured)])

@@ -19,6 +19,7 @@ from adcompile.codegen.tails import Prepared, end_of
 from adcompile.codegen.variables import Names, Variable, merged, overlap, without
 from adcompile.ir import core
 from adcompile.ir.core import Block, Op, Value
+from adcompile.ir.identities import Alias
 
 
 def assign_names(prepared: Prepared, placement: Placement, taken: set[str]) -> Names:
@@ -111,7 +112,9 @@ class _Coalescer:
             if isinstance(op, core.For | core.While):
                 self._loop(op)
         for op in ops:
-            if isinstance(op, core.Append):
+            if isinstance(op, Alias) and op.result.name == op.operands[0].name:
+                self.unite(op.result, op.operands[0])
+            elif isinstance(op, core.Append):
                 self.saved[id(self.find(op.operands[0]))] = op
             elif isinstance(op, core.For) and op.over == "seq" and op.operands[0] in self.made:
                 self._name_items(op)

@@ -24,7 +24,8 @@ from adcompile.codegen.nodes import BINARY
 from adcompile.codegen.tails import Break, end_of
 from adcompile.codegen.targets import absorb_items, joins, rotated
 from adcompile.ir import core
-from adcompile.ir.core import Block, Function, Op, Value
+from adcompile.ir.core import Block, Function, Op, Value, is_quoted
+from adcompile.ir.identities import Alias
 from adcompile.ir.types import Array, Scalar
 
 MAX_OPERATORS = 6  # in one expression that differentiation made
@@ -38,7 +39,7 @@ _SIZES = frozenset([len, np.size, np.shape])
 _NOTHING: frozenset[int] = frozenset()
 
 # What is never part of an expression.
-_NOWHERE = (*Writer, *Loop, core.Scope, core.Try, core.Unpack)
+_NOWHERE = (*Writer, *Loop, Alias, core.Scope, core.Try, core.Unpack)
 _ENDS = (Break, core.Return)
 _CONTAINERS = (core.Make, core.Append)
 
@@ -105,7 +106,7 @@ class _Nester:
         if self.effects:
             children = self._in_order_of_effects(op, children)
         size = self._size(op)
-        if self.plan.order[op] > 0 and not isinstance(op, _ENDS):
+        if self._is_made(op) and not isinstance(op, _ENDS):
             children, size = self._legible(op, children, size)
         for c in children:
             self.pending.pop(c, None)
@@ -178,6 +179,10 @@ class _Nester:
             size = self._size(op)
         return children, size
 
+    def _is_made(self, op: Op) -> bool:
+        """Whether `op` is what differentiation made, or stands in it: it is no line as written."""
+        return self.plan.order[op] > 0 and not is_quoted(op)
+
     # --- what may not be moved -------------------------------------------------------------------
 
     def _in_order_of_effects(self, op: Op, children: list[Op]) -> list[Op]:
@@ -236,7 +241,7 @@ class _Nester:
     def _may_be_unnamed(self, op: Op, v: Value, user: Op) -> bool:
         if v.name is None:
             return True
-        return self.plan.order[op] > 0 and any(r.name == v.name for r in user.results)
+        return self._is_made(op) and any(r.name == v.name for r in user.results)
 
     def _same_statement(self, op: Op, user: Op) -> bool:
         same = op.loc.stmt is user.loc.stmt
@@ -292,7 +297,7 @@ class _Nester:
             case core.Call():
                 return self._is_free_number(op)
             case core.Const():
-                return op.result.name is None or op.order > 0
+                return op.result.name is None or (op.order > 0 and not is_quoted(op))
             case core.Global() | core.Undef():
                 return True
             case core.Item():

@@ -10,6 +10,7 @@ from adcompile.codegen.kinds import ACTING, HANDING_ON, Writer
 from adcompile.codegen.tails import end_of
 from adcompile.ir import core
 from adcompile.ir.core import Block, Function, Op, Value
+from adcompile.ir.identities import Alias
 from adcompile.passes.structure import guarded
 
 
@@ -159,6 +160,8 @@ def written_classes(plan: Nesting) -> dict[Value, int]:
         elif isinstance(op, core.While):
             ends = end_of(op.body).operands
             groups += [list(g) for g in zip(op.inits, op.carried, ends, op.results, op.cond.params)]
+        elif isinstance(op, Alias):
+            groups.append([op.operands[0], op.result])
         elif isinstance(op, core.If | core.Scope | core.Try):
             ends = [end_of(b).operands for b in op.blocks if isinstance(end_of(b), core.Yield)]
             groups += [list(g) for g in zip(op.results, *ends)]

@@ -30,7 +30,7 @@ from adcompile.codegen.live import Live, liveness
 from adcompile.codegen.nest import nest
 from adcompile.codegen.nesting import Nesting
 from adcompile.ir import core
-from adcompile.ir.core import Block, Function, Op, Value
+from adcompile.ir.core import Block, Function, Op, Value, is_quoted
 from adcompile.ir.infer import infer_call
 from adcompile.ir.types import Array, Seq
 
@@ -138,7 +138,9 @@ class _Placer:
     def _may_be_in_place(self, op: core.Call) -> bool:
         """Whether arithmetic of differentiation may be meant to write into its first operand."""
         x, result = written(op), op.results[0]
-        if self.placement.plan.order[op] == 0 or not self.placement.plan.is_line(op):
+        if self.placement.plan.order[op] == 0 or is_quoted(op):
+            return False
+        if not self.placement.plan.is_line(op):
             return False
         if not isinstance(x.type, Array) or x in self.numbers or x not in self.live.ranges:
             return False

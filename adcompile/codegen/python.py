@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import math
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -92,6 +93,8 @@ def _reserve(fn: Function, symbols: Symbols) -> None:
                         symbols.function(step.fn, text)
                 if op.mode == "add.at":
                     symbols.function(np.add)
+            case core.Partial():
+                symbols.function(partial)
             case core.For():
                 symbols.taken.update(("range", "reversed", "enumerate", "zip"))
 

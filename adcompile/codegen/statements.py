@@ -25,7 +25,8 @@ from adcompile.codegen.tails import Break, end_of
 from adcompile.codegen.terms import Terms
 from adcompile.codegen.variables import Names
 from adcompile.ir import core
-from adcompile.ir.core import Block, Op, Stmt, Value
+from adcompile.ir.core import Block, Op, Stmt, Value, is_quoted
+from adcompile.ir.identities import Alias
 from adcompile.ir.types import Array, Seq
 
 Body = list  # of gast statements
@@ -71,13 +72,13 @@ class Statements:
             if out:
                 out.append(blank())
             self.order, self.stmt = order, None
-        if order == 0 or op.order == 0 or isinstance(op, core.Const):
+        stmt, quoted = _shown(op), is_quoted(op)
+        if order == 0 or op.order == 0 or (isinstance(op, core.Const) and not quoted):
             return
-        stmt = op.loc.stmt
-        if stmt is self.stmt or not stmt.text or _HEADER.match(stmt.text):
+        if stmt is self.stmt or not stmt.text or (_HEADER.match(stmt.text) and not quoted):
             return
         target = stmt.text.partition("=")[0].split()
-        if any(r.name in target for r in op.results):
+        if any(r.name in target for r in op.results) and not quoted:
             return  # the line comes again as it was written
         out.append(comment(stmt.text))
         self.stmt = stmt
@@ -88,6 +89,8 @@ class Statements:
     # --- lines -----------------------------------------------------------------------------------
 
     def _line(self, op: Op, out: Body) -> None:
+        if isinstance(op, Alias) and self.names.same(op.result, op.operands[0]):
+            return
         if not isinstance(op, _ENDS):
             self._begin(op, out)
         match op:
@@ -116,6 +119,8 @@ class Statements:
             case core.Write():
                 for node in self._write(op):
                     self._emit(op, node, out)
+            case Alias():
+                self._emit(op, self._define(op.results, self.terms(op.operands[0])), out)
             case core.Unpack():
                 value = self.terms(op.operands[0])
                 names = [self._target(r) for r in op.results]  # `(a,) = t` unpacks a single one
@@ -160,7 +165,7 @@ class Statements:
         if op.fn not in AUGMENTED or op.results[0] not in self.placement.numbers:
             return False
         same = [self.names.same(x, op.results[0]) for x in op.operands]
-        if self.placement.plan.order[op] > 0:
+        if self.placement.plan.order[op] > 0 and not is_quoted(op):
             return same[0] or (same[1] and op.fn in (operator.add, operator.mul))
         if not same[0]:
             return False
@@ -200,12 +205,13 @@ class Statements:
             return no
         mode = next((m for m, fn in nodes.MODE_FUNCTIONS.items() if fn is made.fn), "=")
         x, t = made.operands
-        if op.order > 0 and mode in "+*" and not _reads_place(x, op):
+        made_here = op.order > 0 and not is_quoted(op)
+        if made_here and mode in "+*" and not _reads_place(x, op):
             x, t = t, x
         if mode == "=" or not _reads_place(x, op):
             return no
         written = x.owner in inlined
-        if op.order == 0:
+        if not made_here:
             text = op.loc.stmt.text
             written = re.search(rf"[^=<>!]{re.escape(mode)}=", f" {text}") is not None
         return (mode, t) if written else no
@@ -292,7 +298,7 @@ class Statements:
                     items, body = items + body[0].items, body[0].body
                 self._emit(op, gast.With(items, body or [gast.Pass()], None), out)
         if len(out) > start:
-            self.stmt = outer if outer is op.loc.stmt else None
+            self.stmt = outer if outer is _shown(op) else None
         else:  # nothing came of it
             del out[before:]
             self.stmt, self.order = seen
@@ -411,6 +417,12 @@ class Statements:
         if not unit:
             bounds.append(self.terms(step))
         return nodes.call("range", bounds)
+
+
+def _shown(op: Op) -> Stmt:
+    """The statement that a comment above `op` shows: of what stands in a hook, that around it."""
+    stmt = op.loc.stmt
+    return stmt.hook if stmt.hook is not None and is_quoted(op) else stmt
 
 
 def _reads_place(v: Value, op: core.Update) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from adcompile import runtime
@@ -66,6 +67,12 @@ class Terms:
                 return gast.List([self(v) for v in op.operands], nodes.LOAD)
             case core.Invoke():
                 return nodes.call(self.callees[op.callee], map(self, op.operands))
+            case core.Partial():
+                callee, (saved,) = self.callees[op.callee], map(self, op.operands)
+                name = op.callee.params[-1].name
+                return nodes.call(
+                    self.symbols.function(partial), [nodes.name(callee)], [(name, saved)]
+                )
             case core.If():
                 return self._branch(op)
         raise AssertionError(f"{type(op).__name__} is not an expression")

@@ -17,6 +17,7 @@ from adcompile.frontend import (
     counting,
     expressions,
     functional,
+    identities,
     iterators,
     joins,
     mappings,
@@ -214,4 +215,5 @@ HANDLERS: dict[Any, Handler] = {
     **consumers.HANDLERS,
     **ordering.HANDLERS,
     **functional.HANDLERS,
+    **identities.HANDLERS,
 }

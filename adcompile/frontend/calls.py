@@ -24,6 +24,7 @@ from adcompile.frontend import (
     collecting,
     construct,
     containers,
+    derivatives,
     draws,
     expressions,
     fold,
@@ -55,6 +56,7 @@ from adcompile.frontend.source import loc_of
 from adcompile.ir.core import MISSING, GlobalRef, Value
 from adcompile.ir.infer import infer_call
 from adcompile.ir.types import Array, Opaque, Scalar, Seq, Tree, TypeClash, is_inexact, scalar_kind
+from adcompile.modes import CHAINS, Derived
 from adcompile.rules import registry
 
 RESULT = "$result"  # the variable of a frame that holds what it returns
@@ -163,6 +165,10 @@ def _handled(
     if not _hashable(fn):
         return None
     tables = (construct.HANDLERS, bases.HANDLERS, vectorized.HANDLERS)
+    if isinstance(fn, Derived):
+        return derivatives.call_object(cx, node, fn, args, kwargs)
+    if fn in CHAINS:
+        return derivatives.make(cx, node, fn, args, kwargs)
     handler = next((table[fn] for table in tables if fn in table), None)
     handler = handler or builtin_calls.handler_of(fn)
     if fn in draws.MAKERS:

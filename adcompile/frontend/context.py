@@ -79,6 +79,7 @@ class Context:
     dead: bool = False  # what follows is never reached
     returned: gast.AST | None = None  # the last `return`
     caught: Value | None = None  # the exception that is being handled
+    hook: gast.AST | None = None  # the `with gradient_of(x)` whose block is being lowered
 
     def __post_init__(self) -> None:
         self.store.holders = self.heap.holders

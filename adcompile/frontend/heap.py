@@ -92,6 +92,7 @@ class Heap:
     picked: dict[Value, Value] = field(default_factory=dict)  # item of a known list → its index
     dropped: set[Value] = field(default_factory=set)  # of tries of loops that were given up
     written: bool = False  # anything: until then every reference stands for its contents
+    changed: set[Any] = field(default_factory=set)  # what was written, on some path
     _kin: dict[Any, dict[Any, None]] = field(default_factory=dict)
     _joined: list[Joined] = field(default_factory=list)  # not looked into yet
 
@@ -316,6 +317,7 @@ class Heap:
     def write(self, store: Store, place: Any, held: Operand, loc: Loc) -> None:
         """`place` holds something else; what perhaps shares memory with it is not known now."""
         self.written = True
+        self.changed.add(place)
         store.set(place, held)
         inner = place
         while True:
@@ -323,11 +325,18 @@ class Heap:
                 if other != place:
                     self._ask_for_layout(other, place)
                     store.set(other, _tainted(other, place, loc))
+                    self.changed.add(other)
                     self._touch(other)
             if not isinstance(inner, Leaf):
                 return
             inner = inner.root
             self.touched.add(inner)
+
+    def renew(self, store: Store, place: Any, held: Operand) -> None:
+        """`place` holds the same contents, by another value: nothing is written."""
+        self.written = True
+        store.set(place, held)
+        self._touch(place)
 
     def _touch(self, place: Any) -> None:
         """The trees that `place` is a part of do not hold any more what they held."""

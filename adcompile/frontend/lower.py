@@ -22,6 +22,7 @@ from adcompile.frontend import (
     definitions,
     exceptions,
     expressions,
+    hooks,
     loops,
     naming,
     prune,
@@ -134,7 +135,8 @@ def _lower(
         cx.here(end).return_(v)
     cx.check_bottoms()
     made = Function(code.name, block, given, function.__doc__, loc_of(code.node))
-    paths = (module.heap.path(place) for place in cx.store.now)
+    changed = module.heap.changed
+    paths = (module.heap.path(place) for place in cx.store.now if place in changed)
     made.writes = tuple([p for p in paths if p is not None])
     prune.run(made)
     return made
@@ -223,6 +225,8 @@ def run(cx: Context, body: list[Any]) -> Steps:
 
 
 def _expr(cx: Context, node: gast.Expr) -> None:
+    if cx.hook is not None and hooks.collects(cx, node.value):
+        return
     if not isinstance(node.value, gast.Constant):
         expressions.evaluate(cx, node.value)
 

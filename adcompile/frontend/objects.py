@@ -33,6 +33,7 @@ class Action:
     """Something that is called and is no function of the program: `super().__init__`."""
 
     run: Callable[[Context, gast.AST, list[Operand], dict[str, Operand]], Operand]
+    of: Any = None  # for others to look at: which derivative it is
 
 
 def class_of(cx: Context, x: Any) -> type | None:

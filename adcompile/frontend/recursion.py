@@ -262,7 +262,7 @@ def _take(
         for k in entry.written:
             x = given[k]
             others = [*given[:k], *given[k + 1 :]]
-            if not isinstance(x, Value) or any(_may_share(cx, x, y) for y in others):
+            if not isinstance(x, Value) or any(may_share(cx, x, y) for y in others):
                 raise AliasError(
                     f"{fn.code.name} calls itself and writes into an argument that may share "
                     "memory with another one",
@@ -280,7 +280,7 @@ def _take(
     return unwrapped(made)
 
 
-def _may_share(cx: Context, x: Operand, y: Operand) -> bool:
+def may_share(cx: Context, x: Operand, y: Operand) -> bool:
     """Whether two arguments, arrays or what holds arrays, may have memory in common."""
     p, q = _place(cx, x), _place(cx, y)
     if p is None or q is None:
@@ -347,7 +347,8 @@ def _compile(cx: Context, fn: Closure, key: Hashable, templates: dict[str, Opera
     name = fn.code.name if fn.code.name.isidentifier() else "inner"  # of a lambda
     function = Function(name, Block(), [], getattr(fn.function, "__doc__", None))
     function.loc = loc_of(fn.code.node)
-    entry = Entry(function, templates, _captures(cx, fn))
+    captured = {cell: _abstract(t) for cell, t in captures(cx, fn).items()}
+    entry = Entry(function, templates, captured)
     before = set(module.entries)
     while True:
         for other in set(module.entries) - before:
@@ -385,7 +386,7 @@ def _lower(
         block.params.extend(values)
         taken = {p.name for p in params}
         for v in values:
-            params.append(Param(_fresh(v.name or cell.name, taken)))
+            params.append(Param(fresh(v.name or cell.name, taken)))
         inner.store.set(cell, instantiate(template, iter(values), inner.store.set, {}))
 
     for name, template in entry.templates.items():
@@ -395,7 +396,8 @@ def _lower(
     result = calls.body(inner, fn.code.body)
     end = inner.returned or fn.code.node
     v = inner.here(end).undef() if inner.dead else inner.value(result, end)
-    written = [k for k, p in enumerate(block.params) if p in inner.store.now]
+    changed = cx.heap.changed
+    written = [k for k, p in enumerate(block.params) if p in inner.store.now and p in changed]
     written = sorted({*written, *entry.written})
     contents = [inner.value(block.params[k], end) for k in written]
     b = inner.here(end)
@@ -405,7 +407,7 @@ def _lower(
     return inner, v.type, tuple(written)
 
 
-def _fresh(name: str, taken: set[str]) -> str:
+def fresh(name: str, taken: set[str]) -> str:
     """`name`, or one like it that no other parameter has."""
     found, k = name, 2
     while found in taken:
@@ -414,7 +416,7 @@ def _fresh(name: str, taken: set[str]) -> str:
     return found
 
 
-def _captures(cx: Context, fn: Closure) -> dict[Cell, Operand]:
+def captures(cx: Context, fn: Closure) -> dict[Cell, Operand]:
     """The variables of enclosing functions that `fn` reads, and what it calls of them."""
     found: dict[Cell, Operand] = {}
     joiner = Joiner(cx.store.get, cx.store.get, lambda obj: False, None, cx.heap)
@@ -430,7 +432,7 @@ def _captures(cx: Context, fn: Closure) -> dict[Cell, Operand]:
             x = cx.store.get(cell)
             if isinstance(x, Unbound):
                 continue
-            found[cell] = _abstract(joiner.slots(x, cx.store.get))
+            found[cell] = joiner.slots(x, cx.store.get)
             if isinstance(x, Closure):
                 work.append(x)
     return found

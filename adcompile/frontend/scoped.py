@@ -18,11 +18,12 @@ import gast
 import numpy as np
 
 from adcompile.errors import SourceUnavailable
-from adcompile.frontend import builtin_calls, exceptions, expressions, targets
+from adcompile.frontend import builtin_calls, exceptions, expressions, hooks, targets
 from adcompile.frontend.context import Context, leaf_types
 from adcompile.frontend.handed import hand_on, take
 from adcompile.frontend.operands import Known, Operand
 from adcompile.frontend.source import at, get_source
+from adcompile.hooks import gradient_of
 from adcompile.ir import core
 from adcompile.ir.core import Value
 from adcompile.ir.types import Opaque, is_inexact
@@ -40,6 +41,9 @@ def with_(cx: Context, node: Any, run: Run) -> Iterator[Any]:
     made = _called(cx, item.context_expr)
     if made is contextlib.suppress:
         yield exceptions.try_(cx, _as_try(item.context_expr, body, node), run)
+        return
+    if made is gradient_of:
+        yield hooks.with_(cx, node, body, run)
         return
     manager, effect = _manager(cx, item.context_expr, made)
     outer = cx.enter()

@@ -12,7 +12,8 @@ from __future__ import annotations
 import functools
 import math
 import operator
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -71,6 +72,32 @@ ALIASES: ContextVar[Aliases] = ContextVar("ALIASES", default=())
 
 # Which leaves of the arguments are known to be contiguous in memory, or known not to be.
 LAYOUTS: ContextVar[Mapping[Path, bool] | None] = ContextVar("LAYOUTS", default=None)
+
+
+@contextmanager
+def translated(
+    inward: Callable[[Path], Path | None], outward: Callable[[Path], Path]
+) -> Iterator[None]:
+    """For a program whose arguments are parts of those of another one.
+
+    What is known of leaves is handed `inward`, and what is wanted of them raised `outward`.
+    """
+    pairs = [(inward(a), inward(b)) for a, b in ALIASES.get()]
+    layouts = {inward(path): known for path, known in (LAYOUTS.get() or {}).items()}
+    same = ALIASES.set(tuple([(a, b) for a, b in pairs if a is not None and b is not None]))
+    known = LAYOUTS.set({path: k for path, k in layouts.items() if path is not None})
+    try:
+        yield
+    except NeedStatic as need:
+        if isinstance(need.path[0], GlobalRef):
+            raise
+        raise NeedStatic(outward(need.path)) from None
+    except NeedLayout as need:
+        raise NeedLayout(outward(need.path)) from None
+    finally:
+        ALIASES.reset(same)
+        LAYOUTS.reset(known)
+
 
 # What can be computed at compile time from numbers.
 ARITHMETIC = {

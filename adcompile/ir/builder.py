@@ -14,6 +14,7 @@ import numpy as np
 
 from adcompile.ir import core
 from adcompile.ir.core import Block, Loc, Op, Spec, Step, Value
+from adcompile.ir.identities import Alias
 from adcompile.ir.infer import infer_call, infer_constant, infer_index
 from adcompile.ir.types import UNDEFINED, Seq, Tree, Type
 
@@ -143,6 +144,10 @@ class Builder:
         return self._one(
             core.Update, (x, v, *operands), x.type, x.name, spec=spec, mode=mode, views=steps
         )
+
+    def alias(self, x: Value, name: str | None, *, shown: bool = True) -> Value:
+        """`x` under another name."""
+        return self._one(Alias, (x,), x.type, name, shown=shown)
 
     # --- trees and sequences --------------------------------------------------------------------
 

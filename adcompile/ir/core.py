@@ -30,6 +30,8 @@ class Stmt:
     line: int
     text: str  # the statement's header as written, dedented, without trailing comment
     function: str  # the name of the function that it stands in
+    hook: Stmt | None = None  # the `with gradient_of(x)` around it, in the backward sweep of …
+    order: int = 0  # … this order, where it runs as it was written
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,6 +365,13 @@ class Invoke(Op):
 
 
 @dataclass(eq=False, slots=True)
+class Partial(Op):
+    """operands: [saved]. The callee with its last argument bound: what a VJP returns."""
+
+    callee: Function = field(kw_only=True)
+
+
+@dataclass(eq=False, slots=True)
 class Scope(Op):
     """`with manager: body` for a manager that touches no value: [manager] in.
 
@@ -451,6 +460,8 @@ class Function:
     doc: str | None = None
     loc: Loc = NOWHERE
     settled: object = None  # what one run of `simplify` leaves for the next
+    pending: list[Op] = field(default_factory=list)  # ops it is to have (ad/invoke.py)
+    demands: object = None  # what is noted of sizes, to be checked at the end (passes/checks.py)
     # Where a program writes into its arguments: the name of a parameter, then keys of trees.
     writes: tuple[tuple[Any, ...], ...] = ()
 
@@ -500,12 +511,17 @@ def defined_in(blocks: Iterable[Block]) -> set[Any]:
     return found
 
 
+def all_ops(fn: Function) -> Iterator[Op]:
+    """The ops of `fn`, and those that are still to become its own."""
+    return chain(walk(fn.block), walk(Block([], fn.pending)))
+
+
 def callees(root: Function) -> list[Function]:
     """`root` and every function that it may invoke, in order of first appearance."""
     found = [root]
     for fn in found:  # grows while it is walked
-        for op in walk(fn.block):
-            if isinstance(op, Invoke) and all(op.callee is not f for f in found):
+        for op in all_ops(fn):
+            if isinstance(op, Invoke | Partial) and all(op.callee is not f for f in found):
                 found.append(op.callee)
     return found
 
@@ -560,6 +576,11 @@ def may_raise(op: Op) -> bool:
 _ACTING = {Assert, Raise, Write}
 
 
+def is_quoted(op: Op) -> bool:
+    """Whether the user wrote `op` for the backward sweep that it stands in: it stays as it is."""
+    return op.order > 0 and op.order == op.loc.stmt.order
+
+
 def acts(op: Op) -> bool:
     """Whether `op` itself has an effect."""
     return op.effect if isinstance(op, Call | Scope) else type(op) in _ACTING
@@ -575,5 +596,5 @@ def has_effect(op: Op) -> bool:
         work.extend(inner for block in op.blocks for inner in block.ops)
         if isinstance(op, Invoke) and op.callee not in invoked:
             invoked.add(op.callee)
-            work.extend(op.callee.block.ops)
+            work.extend(all_ops(op.callee))
     return False

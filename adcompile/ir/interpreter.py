@@ -18,6 +18,7 @@ import numpy as np
 
 from adcompile.ir import core
 from adcompile.ir.core import Block, Function, Op, Slice, Value
+from adcompile.ir.identities import Alias, Hook
 from adcompile.ir.types import Tree
 from adcompile.runtime import instance
 
@@ -256,6 +257,9 @@ _LEAVES: dict[type[Op], Callable[[Any, list[Any]], Sequence[Any]]] = {
     core.Assert: _assert,
     core.Raise: _raise,
     core.Write: _write,
+    Alias: lambda op, values: values,
+    Hook: lambda op, values: values[:1],
+    core.Partial: lambda op, values: (lambda *ds: run(op.callee, *ds, *values),),
 }
 
 _STRUCTURED: dict[type[Op], Callable[[Any, list[Any], Env], Steps]] = {

@@ -20,6 +20,7 @@ import numpy as np
 
 from adcompile.ir import core
 from adcompile.ir.core import NOWHERE, Block, Function, Op, Slice, Value
+from adcompile.ir.identities import Hook
 from adcompile.ir.types import Array, Dim, Seq, Static, Tree, Type
 
 
@@ -93,6 +94,10 @@ class _Printer:
                 caught = "  " * depth + f"}} except {classes} ({self.new(error)}) {{"
                 head = self.head(op, "try", " {")
                 return [head, (op.body, inner), caught, (op.handler, inner), close]
+            case Hook():
+                given, block = self.uses(op.operands), op.body.block
+                head = f"hook {', '.join(given)} as ({', '.join(map(self.new, block.params))})"
+                return [self.head(op, head, " {"), (block, inner), close]
             case _:
                 return [self.head(op, self.leaf(op), "")]
 
@@ -154,6 +159,8 @@ class _Printer:
                 return f"seq({', '.join(ops)})"
             case core.Invoke():
                 return f"invoke @{op.callee.name}({', '.join(ops)})"
+            case core.Partial():
+                return f"partial @{op.callee.name}({', '.join(ops)})"
             case core.Write():
                 return f"write {ops[0]}[...] = {ops[1]}"
             case _:  # unpack, pop, assert, raise, yield, return

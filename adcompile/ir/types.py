@@ -12,6 +12,7 @@ be 1, which is what un-broadcasting wants to know.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Hashable
 from dataclasses import dataclass, field
@@ -137,6 +138,9 @@ class Undefined:
 
 
 Type = Scalar | Array | Tree | Seq | Static | Opaque | Undefined
+
+PULLBACK = Opaque(functools.partial)
+SAVED = Opaque(tuple)  # what one half of a split callee hands to the other (ad/invoke.py)
 
 BOOL, INT, FLOAT, COMPLEX = (Scalar(kind) for kind in KINDS)
 NONE = Static(None)

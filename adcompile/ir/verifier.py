@@ -14,7 +14,8 @@ from typing import Any, NoReturn
 from adcompile.errors import InternalError
 from adcompile.ir import core
 from adcompile.ir.core import NOWHERE, Block, Function, Loc, Op, Value
-from adcompile.ir.types import Array, Scalar, Seq, Tree, Type, TypeClash, Undefined, join
+from adcompile.ir.identities import Alias, Hook
+from adcompile.ir.types import SAVED, Array, Scalar, Seq, Tree, Type, TypeClash, Undefined, join
 
 
 def verify(fn: Function) -> None:
@@ -211,6 +212,8 @@ def _item(op: core.Item) -> None:
 
 def _unpack(op: core.Unpack) -> None:
     _count(op, "operands", op.operands, 1)
+    if op.operands[0].type == SAVED:
+        return
     tree = _tree(op, op.operands[0])
     _count(op, "results", op.results, len(tree.keys))
     for t, r in zip(tree.items, op.results, strict=True):
@@ -263,6 +266,21 @@ def _invoke(op: core.Invoke) -> None:
     _slots(op, "returned values", op.results, op.callee.returns)
 
 
+def _alias(op: Alias) -> None:
+    _count(op, "operands", op.operands, 1)
+    _agree(op, "types", op.operands[0].type, op.result.type)
+
+
+def _hook(op: Hook) -> None:
+    """The body is a function of its own, of which `op` has one place or many."""
+    _count(op, "operands", op.operands, len(op.body.block.params))
+    _agree(op, "types", op.operands[0].type, op.result.type)
+    for v, p in zip(op.operands, op.body.block.params, strict=True):
+        _agree(op, "arguments", p.type, v.type)
+    _count(op, "returned values", op.body.returns, 1)
+    verify(op.body)
+
+
 def _shape(least: int, most: int | None, results: int) -> Callable[[Any], None]:
     """A check of the numbers of operands and results alone."""
 
@@ -275,7 +293,7 @@ def _shape(least: int, most: int | None, results: int) -> Callable[[Any], None]:
 
 
 _ONE_RESULT = (
-    core.Index | core.Update | core.Make | core.Item | core.NewSeq | core.Append
+    core.Index | core.Update | core.Make | core.Item | core.NewSeq | core.Append | Alias | Hook
 )  # of the others some have none or many, and the rest are checked by `_shape`
 
 _CHECKS: dict[type[Op], Callable[[Any], None]] = {
@@ -295,8 +313,11 @@ _CHECKS: dict[type[Op], Callable[[Any], None]] = {
     core.For: _for,
     core.While: _while,
     core.Invoke: _invoke,
+    core.Partial: _shape(1, 1, 1),
     core.Scope: _scope,
     core.Try: _try,
+    Alias: _alias,
+    Hook: _hook,
     core.Assert: _shape(1, 2, 0),
     core.Raise: _shape(1, 2, 0),
     core.Write: _shape(2, 2, 1),

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from adcompile.api import Gradient
 from adcompile.codegen.python import Generated
+from adcompile.derivative import Derivative
 from adcompile.errors import SignatureError
 from adcompile.ir.core import Function
 from adcompile.ir.types import Type
+from adcompile.modes import Grad
 from adcompile.optim.base import Optimizer
 from adcompile.pipeline import compile_step
 from adcompile.trees import unflatten
@@ -38,7 +39,7 @@ def train_step(
     return TrainStep(loss, optimizer, has_aux=has_aux)
 
 
-class TrainStep(Gradient):
+class TrainStep(Derivative):
     """A compiled training step; `source`, `ssa`, `lower` and `export` as for a gradient.
 
     Attributes:
@@ -46,7 +47,7 @@ class TrainStep(Gradient):
     """
 
     def __init__(self, loss: Callable[..., Any], optimizer: Optimizer, *, has_aux: bool = False):
-        super().__init__(loss, 0, has_aux=has_aux, with_value=True)
+        super().__init__(loss, Grad(has_aux=has_aux, with_value=True))
         first = next(iter(self.__signature__.parameters.values()))
         if first.kind not in (first.POSITIONAL_ONLY, first.POSITIONAL_OR_KEYWORD):
             raise SignatureError(f"{loss.__name__} has no positional parameter for the parameters")
@@ -74,10 +75,10 @@ class TrainStep(Gradient):
         raise TypeError("a training step cannot be pickled; pickle optimizer.state_dict()")
 
     def _generate(
-        self, positional: list[Type], named: dict[str, Type]
+        self, positional: list[Type], named: Mapping[str, Type]
     ) -> tuple[Generated, Function]:
         generated, program, self._names = compile_step(
-            self._function, positional, named, self.optimizer, has_aux=self.options[1]
+            self.inner, positional, named, self.optimizer, has_aux=self.mode.has_aux
         )
         return generated, program
 

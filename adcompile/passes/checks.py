@@ -7,11 +7,11 @@ the gradient, and nothing that is left demands the same, a check stands in for i
 
 from __future__ import annotations
 
-import math
 import operator
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -43,37 +43,42 @@ class Demand:
     b: Size
 
 
-def collect(fn: Function, order: float = math.inf) -> list[Demand]:
-    """What the program demands, on every path, of sizes that are not known to be equal.
+@dataclass(frozen=True, slots=True)
+class Demands:
+    """What a program as it was written demands, and the globals where sizes can be read."""
 
-    Only ops below this order are asked.
+    pairs: tuple[Demand, ...] = ()
+    globals: tuple[Value, ...] = ()
+
+
+def collect(fn: Function) -> Demands:
+    """What `fn` demands, on every path, of sizes that are not known to be equal.
+
+    Added to that is what it was noted to demand before it became what it is.
     """
-    return [
+    found = [
         Demand(op, a, b)
         for op in fn.block.ops
-        if isinstance(op, core.Call) and op.order < order and len(op.operands) > 1
+        if isinstance(op, core.Call) and len(op.operands) > 1
         for a, b in _pairs(op)
         if a != b
     ]
-
-
-def sources(fn: Function) -> list[Value]:
-    """Where sizes can be read: the parameters and the globals."""
     read = [op.result for op in fn.block.ops if isinstance(op, core.Global)]
-    return [*fn.block.params, *read]
+    before: Any = fn.demands or Demands()
+    return Demands((*before.pairs, *found), (*before.globals, *read))
 
 
-def restore(fn: Function, demands: list[Demand], known: list[Value]) -> None:
-    """Check at the start of `fn` what nothing in it demands any more.
-
-    `known` are the `sources` of the program as it was written.
-    """
-    if not demands:
+def restore(fn: Function) -> None:
+    """Check at the start of `fn` what was noted, and nothing in it demands any more."""
+    noted: Any = fn.demands
+    if noted is None or not noted.pairs:
         return
-    left = {frozenset((d.a, d.b)) for d in collect(fn)}
+    fn.demands = None
+    left = {frozenset((d.a, d.b)) for d in collect(fn).pairs}
+    known = [*fn.block.params, *noted.globals]
     places = {size: place for v in known for size, place in _places(v, v.type, ())}
     b = Builder(Block())
-    for d in demands:
+    for d in noted.pairs:
         sizes = frozenset((d.a, d.b))
         if sizes in left or not all(isinstance(s, int) or s in places for s in sizes):
             continue

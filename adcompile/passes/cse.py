@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from adcompile.ir import core
-from adcompile.ir.core import Block, Function, Op, Value
+from adcompile.ir.core import Block, Function, Op, Value, is_quoted
 from adcompile.ir.types import Array, Opaque, is_numeric
 from adcompile.passes.patterns import is_number
 from adcompile.passes.rename import Renaming
@@ -72,7 +72,7 @@ class _Numbering:
                 continue
             if self.rename.new:
                 op.operands[:] = map(self.rename, op.operands)
-            if self.twice and op.order:
+            if self.twice and op.order and not is_quoted(op):
                 op.operands[:] = [self.twice.get(v, v) for v in op.operands]
             if not self.replace(op, scope):
                 scope.kept.append(op)
@@ -96,7 +96,7 @@ class _Numbering:
         if leader is op:
             scope.leading.append(number)
             return False
-        if op.order == 0:
+        if op.order == 0 or is_quoted(op):
             pairs = zip(op.results, leader.results, strict=True)
             self.twice.update((v, w) for v, w in pairs if v.name is None or w.name)
             return False

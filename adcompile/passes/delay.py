@@ -7,7 +7,7 @@ can be computed with as it is; after that it would have to be a copy.
 from __future__ import annotations
 
 from adcompile.ir import core
-from adcompile.ir.core import Block, Function, Op, Update
+from adcompile.ir.core import Block, Function, Op, Update, is_quoted
 from adcompile.passes.sums import is_zero
 
 
@@ -18,7 +18,8 @@ def run(fn: Function) -> None:
 
 
 def _is_zeroing(op: Op) -> bool:
-    return isinstance(op, Update) and op.mode == "=" and op.order > 0 and is_zero(op.operands[1])
+    made = isinstance(op, Update) and op.order > 0 and not is_quoted(op)
+    return made and op.mode == "=" and is_zero(op.operands[1])
 
 
 def _delayed(block: Block) -> list[Op]:

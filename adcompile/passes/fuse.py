@@ -8,7 +8,7 @@ one `if`. The second moves up; pure ops that it reads move up before the first.
 from __future__ import annotations
 
 from adcompile.ir import core
-from adcompile.ir.core import Block, Function, Op, Value
+from adcompile.ir.core import Block, Function, Op, Value, is_quoted
 from adcompile.passes.line import Line
 from adcompile.passes.structure import Nesting, effects
 
@@ -30,7 +30,7 @@ def _fuse(block: Block, acting: set[Op]) -> None:
     latest: dict[Value, core.If] = {}  # by condition
     acted: Op | None = None  # the last op with an effect
     for op in block.ops:
-        if isinstance(op, core.If):
+        if isinstance(op, core.If) and not is_quoted(op):
             first = latest.get(op.operands[0])
             if first and op.order and _may_join(first, op, line, acted if op in acting else None):
                 _join(first, op)

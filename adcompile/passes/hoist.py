@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from adcompile.ir import core
-from adcompile.ir.core import Block, Function, Op, Value
+from adcompile.ir.core import Block, Function, Op, Value, is_quoted
 from adcompile.ir.types import INT, Array, is_numeric
 from adcompile.passes.patterns import ADD, DIV, MUL, NEG, SUB, is_number, is_plain
 
@@ -55,7 +55,7 @@ def _invariants(loop: Op, around: Block, places: _Places) -> list[Op]:
     movable: set[Op] = set()
     for block in loop.blocks:
         for op in block.ops:
-            if not op.order or not _cannot_fail(op):
+            if not op.order or is_quoted(op) or not _cannot_fail(op):
                 continue
             if all(v.owner in movable or places.encloses(v, around) for v in op.operands):
                 movable.add(op)

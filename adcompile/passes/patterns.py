@@ -18,7 +18,7 @@ import numpy as np
 
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
-from adcompile.ir.core import Op, Value
+from adcompile.ir.core import Op, Value, is_quoted
 from adcompile.ir.types import FLOAT, Array, Scalar
 
 Replacement = Value | Sequence[Value] | None
@@ -121,6 +121,8 @@ class Match:
             return None
         scalar = is_scalar(v)
         if (scalar or op.order == 0) and not self.alone(v):
+            return None
+        if is_quoted(op):
             return None
         return None if scalar and v.name else op.operands
 

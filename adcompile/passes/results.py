@@ -28,6 +28,9 @@ def run(fn: Function) -> None:
     b = Builder(fn.block, ret.loc, ret.order)
     roots = Roots(fn)
     taken = {OUTSIDE}
+    for v in ret.operands:
+        if isinstance(v.owner, core.Partial):  # what a pullback has saved stays as it is
+            taken |= roots.of(v)
 
     def own(v: Value) -> Value:
         if isinstance(v.owner, core.Make):

@@ -16,7 +16,7 @@ import numpy as np
 
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
-from adcompile.ir.core import Block, Function, Op, Value
+from adcompile.ir.core import Block, Function, Op, Value, is_quoted
 from adcompile.ir.types import FLOAT, Array, Dim
 from adcompile.passes.liveness import Liveness
 from adcompile.passes.rename import Renaming
@@ -40,7 +40,7 @@ def run(fn: Function) -> None:
 
 def is_query(op: Op) -> bool:
     """Whether `op`, not the user's own, reads nothing but the shape (and dtype) of its operand."""
-    if not isinstance(op, core.Call) or op.order == 0 or op.fn not in _QUERIES:
+    if not isinstance(op, core.Call) or op.order == 0 or op.fn not in _QUERIES or is_quoted(op):
         return False
     x = op.operands[0].type
     return isinstance(x, Array) and x.rank > 0 and (op.fn in _LIKE or len(op.operands) == 1)

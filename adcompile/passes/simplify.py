@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
-from adcompile.ir.core import Block, Function, Op, Value
+from adcompile.ir.core import Block, Function, Op, Value, is_quoted
 from adcompile.ir.types import Array, Dim, Undefined
 from adcompile.passes import (  # noqa: F401  (they fill the table)
     algebra,
@@ -111,7 +111,7 @@ class _Round:
             if op.operands:
                 changed = bool(renamed) and self.renamed(op)
                 looked_at = near is None or changed or op in near or op in self.made
-                if looked_at and op.order and self.rewrite(op, frame):
+                if looked_at and op.order and not is_quoted(op) and self.rewrite(op, frame):
                     continue
             frame.done.append(op)
             if type(op) in STRUCTURED:

@@ -12,7 +12,7 @@ from bisect import bisect_right
 
 from adcompile.ir import core
 from adcompile.ir.clone import clone_block
-from adcompile.ir.core import Block, Function, Op, Value
+from adcompile.ir.core import Block, Function, Op, Value, is_quoted
 from adcompile.ir.types import Array, Scalar
 from adcompile.passes.line import Line
 from adcompile.passes.patterns import ADD, SUB, is_plain
@@ -67,7 +67,8 @@ class _Sinking:
         kept: list[Op] = []
         moved: dict[Block, list[Op]] = {}
         for op in reversed(block.ops):  # what reads a value is settled before the value
-            target = self.target(op, branches, starts) if op.order and is_pure(op) else None
+            may_move = op.order and is_pure(op) and not is_quoted(op)
+            target = self.target(op, branches, starts) if may_move else None
             if target is None:
                 kept.append(op)
                 continue
@@ -107,7 +108,7 @@ class _Additions:
         if not any(isinstance(op, core.If) for op in self.block.ops):
             return
         for op in self.block.ops:
-            if not (op.order and self.absorb(op)):
+            if not (op.order and not is_quoted(op) and self.absorb(op)):
                 self.line.append(op)
         self.block.ops[:] = self.line.ops()
 
@@ -117,6 +118,8 @@ class _Additions:
             r = op.operands[k]
             choice = r.owner
             if not isinstance(choice, core.If) or choice not in self.line or self.uses.get(r) != 1:
+                continue
+            if is_quoted(choice):
                 continue
             slot = choice.results.index(r)
             zero = [is_zero(b.yields[slot]) for b in choice.blocks]

@@ -16,7 +16,7 @@ _MAKERS = {*_LIKE, *(f"{name}_like" for name in _LIKE), "copy", "array"}
 
 _WRITTEN = {core.NewSeq, core.Append, core.Pop, core.Update}
 _PURE = {core.Const, core.Global, core.Undef, core.Index, core.Make, core.Item, core.Unpack}
-_PURE |= _WRITTEN
+_PURE |= {*_WRITTEN, core.Partial}
 
 
 def is_maker(op: Op) -> bool:
@@ -99,7 +99,7 @@ def _impure_functions(root: Function) -> set[Function]:
     impure: set[Function] = set()
     work: list[Function] = []
     for f in core.callees(root):
-        for op in core.walk(f.block):
+        for op in core.all_ops(f):
             if isinstance(op, core.Invoke):
                 callers.setdefault(op.callee, []).append(f)
             elif core.acts(op):

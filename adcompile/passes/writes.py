@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 
 from adcompile.ir import core
-from adcompile.ir.core import Update, Value
+from adcompile.ir.core import Update, Value, is_quoted
 from adcompile.ir.types import Array
 from adcompile.passes.algebra import negated
 from adcompile.passes.patterns import Match, is_scalar, pattern
@@ -45,7 +45,7 @@ def add_to_zero(m: Match, op: Update) -> Value | None:
     between: list[Update] = []
     while isinstance(x.type, Array) and m.alone(x) and isinstance(x.owner, Update):
         inner = x.owner
-        if inner.order == 0:
+        if inner.order == 0 or is_quoted(inner):
             return None
         x = inner.operands[0]
         if inner.mode == "=":

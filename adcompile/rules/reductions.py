@@ -38,6 +38,8 @@ def spread(y, axis, keepdims):
 
 def count(a, axis):
     """How many elements a reduction over `axis` takes together."""
+    if np.ndim(a) == 0:
+        return 1
     if axis is None:
         return a.size
     if isinstance(axis, int):

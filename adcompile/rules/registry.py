@@ -48,6 +48,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 Function = Callable[..., Any]
 Body = Callable[..., Any]
 
@@ -181,7 +183,7 @@ def _nothing(d: Any, y: Any, *args: Any, **kwargs: Any) -> None:
 
 # Rule files; those of SciPy are read once a program has imported it.
 _FILES = ("elementwise", "reductions", "shapes", "joins", "indexing", "contractions", "linalg")
-_FILES += ("creation",)
+_FILES += ("creation", "identities")
 _GUESTS = {"scipy_special": "scipy.special"}
 _loaded: set[str] = set()
 
@@ -215,7 +217,7 @@ def name_of(fn: Function) -> str:
     """How users write `fn`: `np.linalg.inv`, `math.exp`."""
     name = getattr(fn, "__qualname__", None) or fn.__name__
     special = sys.modules.get("scipy.special")
-    ours = special is not None and getattr(special, name, None) is fn
+    ours = getattr(special, name, None) is fn and getattr(np, name, None) is not fn
     module = "scipy.special" if ours else getattr(fn, "__module__", None) or "numpy"
     if module == "builtins":
         return name

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import special
 
 from adcompile.rules.reductions import spread, total
-from adcompile.rules.registry import alias, elementwise, tangent
+from adcompile.rules.registry import elementwise, tangent
 
 # --- sigmoids -----------------------------------------------------------------------------------
 
@@ -129,6 +129,3 @@ def _(d_x, y, x, axis=None):
 @tangent(special.log_softmax)
 def _(d_x, y, x, axis=None):
     return d_x - total(np.exp(y) * d_x, axis, True)
-
-
-alias(special.digamma, special.psi)

@@ -2,5 +2,6 @@
 
 from adcompile.testing.examples import Example, example
 from adcompile.testing.grads import check_grads
+from adcompile.testing.rules import check_rule
 
-__all__ = ["Example", "check_grads", "example"]
+__all__ = ["Example", "check_grads", "check_rule", "example"]

@@ -11,7 +11,7 @@ import itertools
 import keyword
 import linecache
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,10 +42,15 @@ class Example:
 
     @property
     def chosen(self) -> tuple[Key, ...]:
-        """The arguments to differentiate: without `wrt`, all that hold a floating point number."""
+        """The arguments to differentiate: without `wrt`, all that hold floating point numbers."""
         if self.wrt is not None:
             return self.wrt
-        return tuple([k for k in self.keys if any(is_float(x) for _, x in leaves(self[k]))])
+        return tuple([k for k in self.keys if _holds_floats(self[k])])
+
+    def mapped(self, f: Callable[[Any], Any]) -> Example:
+        """The same call with `f` of each argument."""
+        named = {k: f(x) for k, x in self.kwargs.items()}
+        return Example(tuple(map(f, self.args)), named, self.wrt)
 
     def replaced(self, new: dict[Key, Any]) -> Example:
         args = tuple([new.get(k, x) for k, x in enumerate(self.args)])
@@ -72,6 +77,11 @@ def is_float(x: Any) -> bool:
     if isinstance(x, np.ndarray | np.generic):
         return x.dtype.kind == "f"
     return isinstance(x, float)
+
+
+def _holds_floats(x: Any) -> bool:
+    found = [leaf for _, leaf in leaves(x)]
+    return bool(found) and all(map(is_float, found))
 
 
 def leaves(x: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
@@ -124,22 +134,26 @@ class Call:
 
     fn: Callable[..., Any]
     example: Example
-    params: dict[Key, str]  # the names of those of the program, in order
+    params: dict[Key, str]  # names of the program's parameters, by argument
     text: str
     namespace: dict[str, Any]
 
     @property
-    def values(self) -> list[Any]:
-        return [self.example[key] for key in self.params]
+    def wrt(self) -> tuple[Key, ...]:
+        return self.example.chosen
 
     @property
-    def wrt(self) -> tuple[str, ...]:
-        return tuple([self.params[key] for key in self.example.chosen])
+    def inputs(self) -> list[Any]:
+        """The arguments of its programs."""
+        return [self.example[key] for key in self.params]
 
-    def program(self, name: str, body: str, more: tuple[str, ...] = ()) -> Callable[..., Any]:
-        """A program with parameters for the call and `more`; `body` is its last lines."""
+    def program(
+        self, name: str, lines: Sequence[str], more: Sequence[str] = (), **names: Any
+    ) -> Callable[..., Any]:
+        """A program with parameters for the call and `more`; `names` are its globals."""
         head = ", ".join([*self.params.values(), *more])
-        return load(f"def {name}({head}):\n{body}\n", dict(self.namespace), name)
+        body = "".join(f"    {line}\n" for line in lines)
+        return load(f"def {name}({head}):\n{body}", self.namespace | names, name)
 
 
 def call_of(fn: Callable[..., Any], example: Example) -> Call:
@@ -149,10 +163,8 @@ def call_of(fn: Callable[..., Any], example: Example) -> Call:
     params: dict[Key, str] = {}
     pieces: list[str] = []
     for key, wanted in zip(example.keys, _names(fn, example), strict=True):
-        value = example[key]
-        if key not in example.chosen and _is_literal(value):
-            piece = repr(value)
-        else:
+        piece = None if key in example.chosen else _literal(example[key])
+        if piece is None:
             piece = wanted
             while piece in taken or keyword.iskeyword(piece):
                 piece += "_"
@@ -175,8 +187,14 @@ def _names(fn: Callable[..., Any], example: Example) -> list[str]:
     return [*positional, *example.kwargs]
 
 
-def _is_literal(value: Any) -> bool:
-    """Whether a program would have this argument as a constant in its text."""
+def _literal(value: Any) -> str | None:
+    """How a program would write this argument as a constant, or None."""
     if isinstance(value, list | tuple):
-        return all(_is_literal(x) for x in value) and type(value) in (list, tuple)
-    return value is None or type(value) in (bool, int, str)
+        items = [_literal(x) for x in value]
+        if type(value) not in (list, tuple) or None in items:
+            return None
+        inner = ", ".join(map(str, items))
+        return f"[{inner}]" if isinstance(value, list) else f"({inner}{',' * (len(items) == 1)})"
+    if isinstance(value, float) and type(value) is float:
+        return repr(value) if np.isfinite(value) else f"float('{value}')"
+    return repr(value) if value is None or type(value) in (bool, int, str) else None

@@ -90,10 +90,12 @@ def _sides(
     f: Any, gradient: Any, wrt: Any, has_aux: bool, args: Sequence[Any], kwargs: dict[str, Any]
 ) -> tuple[Callable[..., Any], Callable[..., Any], Any, bool, bool]:
     """The function, its gradient, what that is with respect to, and what it returns besides."""
-    from adcompile.api import Gradient, grad
+    from adcompile.api import grad
+    from adcompile.derivative import Derivative
+    from adcompile.modes import Grad
 
-    if isinstance(f, Gradient):
-        made_wrt, made_aux, _, with_value = f.options
+    if isinstance(f, Derivative) and isinstance(f.mode, Grad):
+        made_wrt, made_aux, with_value = f.mode.wrt, f.mode.has_aux, f.mode.with_value
         return f.primal, f, made_wrt, made_aux, with_value
     if wrt is None:
         bound = inspect.signature(f).bind(*args, **kwargs)

@@ -124,7 +124,8 @@ _COMPARISONS = (operator.lt, operator.le, operator.eq, operator.ne, operator.gt,
 _ARITHMETIC = (
     *(operator.add, operator.sub, operator.mul, operator.truediv, operator.floordiv, operator.mod),
     *(operator.pow, operator.neg, operator.pos, operator.invert, operator.and_, operator.or_),
-    *(operator.xor, operator.lshift, operator.rshift, abs, pow, divmod),
+    *(operator.xor, operator.lshift, operator.rshift, operator.inv, operator.abs),
+    *(abs, pow, divmod),
 )
 ENTRIES.update(dict.fromkeys((*_ARITHMETIC, *_COMPARISONS), operate))
 
@@ -199,8 +200,10 @@ def _len(fn: Callable[..., Any], args: list[Value], kwargs: Kwargs) -> Result:
         return Scalar("int", len(t.keys))
     if isinstance(t, Array) and not t.rank:
         raise TypeClash("len() of unsized object")
-    if isinstance(t, Array | Seq):
-        return Scalar("int", array_of(args[0]).shape[0])
+    if isinstance(t, Seq):  # of whatever items
+        return Scalar("int", sizes.derived("len", sizes.number(args[0])))
+    if isinstance(t, Array):
+        return Scalar("int", t.shape[0])
     return numeric(fn, args, kwargs)
 
 

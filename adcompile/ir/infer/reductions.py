@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from adcompile import runtime
 from adcompile.ir.core import Value
-from adcompile.ir.infer import sizes
+from adcompile.ir.infer import sizes, values
 from adcompile.ir.infer.table import (
     Arr,
     Entry,
@@ -274,6 +275,19 @@ def _(a: Arr, axis: Known = None) -> Type:
 @entry(np.ndim)
 def _(a: Arr) -> Type:
     return Scalar("int", a.rank)
+
+
+@entry(np.broadcast_shapes)
+def _(*args: Value) -> Type:
+    shape = sizes.broadcast(*[values.lengths([v]) for v in args])
+    return Tree(tuple, tuple(range(len(shape))), tuple([Scalar("int", n) for n in shape]))
+
+
+@entry(runtime.unbroadcast)
+def _(d: Value, shape: Value, other: Value | None = None) -> Type:
+    if not isinstance(d.type, Array) or not d.type.rank:  # one number stays one
+        return d.type
+    return Array(d.type.dtype, values.lengths([shape]))
 
 
 # --- scipy.special, which is never imported from here -------------------------------------------

@@ -1,0 +1,390 @@
+"""Derivatives inside a program: `grad(f)(x)` where it is called.
+
+The function that is differentiated is lowered as one of its own, for the types that go in (what it
+sees of enclosing functions becomes parameters, as in `recursion`), differentiated there, and what
+comes out is laid down at the call: ordinary ops, which the next differentiation takes as any
+others. As at the outermost level, a derivative changes nothing: what the function writes into its
+arguments stays its own.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import gast
+
+from adcompile.errors import AdcompileError, AliasError
+from adcompile.frontend import calls, joins, prune, recursion, subscripts
+from adcompile.frontend.context import Context
+from adcompile.frontend.objects import Action
+from adcompile.frontend.operands import Bound, Closure, Known, NewObj, Obj, Operand, Tup
+from adcompile.frontend.scopes import Frame
+from adcompile.frontend.source import loc_of
+from adcompile.frontend.wanted import NeedStatic
+from adcompile.ir import core
+from adcompile.ir.builder import Builder
+from adcompile.ir.clone import inline
+from adcompile.ir.core import Block, Function, Param, Value
+from adcompile.ir.types import Tree, scalar_kind
+from adcompile.modes import CHAINS, Derived, Mode
+from adcompile.modes.base import Given
+from adcompile.modes.packed import adapted
+
+_SEALED = "it belongs to the function around a derivative, which is taken without side effects"
+
+
+@dataclass(eq=False, slots=True)
+class Derivation:
+    """A derivative of a function of the program, not called yet."""
+
+    mode: Mode
+    inner: Operand | Derivation
+
+
+def make(
+    cx: Context, node: gast.AST, fn: Any, args: list[Operand], kwargs: dict[str, Operand]
+) -> Operand:
+    """`grad(f)`, `jvp(f, wrt=…)`, … or, without a function, the decorator."""
+    options = {k: cx.static(x, node) for k, x in kwargs.items() if k != "f"}
+    function = kwargs.get("f", args[0] if args else Known(None))
+    positional = [cx.static(x, node) for x in args[1:]]
+    try:
+        modes = CHAINS[fn](*positional, **options)
+    except TypeError as e:
+        cx.mismatch(f"{fn.__name__}: {e}", node)
+    if isinstance(function, Known) and function.value is None:
+        return _action(lambda cx, node, args, kwargs: _chained(cx, node, args[0], modes))
+    return _chained(cx, node, function, modes)
+
+
+def _chained(cx: Context, node: gast.AST, function: Operand, modes: tuple[Mode, ...]) -> Operand:
+    inner = _inner(cx, node, function)
+    for mode in modes[:-1]:
+        inner = Derivation(_bound(mode, inner, node), inner)
+    made = Derivation(_bound(modes[-1], inner, node), inner)
+    return _action(lambda cx, node, args, kwargs: call(cx, node, made, args, kwargs), made)
+
+
+def _action(run: Callable[..., Operand], of: Any = None) -> Operand:
+    return Action(run, of)  # type: ignore[return-value]
+
+
+def _inner(cx: Context, node: gast.AST, x: Operand) -> Operand | Derivation:
+    """What is differentiated: a function of the program, or a derivative."""
+    match x:
+        case Action(of=Derivation()):
+            return x.of
+        case Known(Derived()):
+            return _of_object(cx, node, x.value)
+        case Known(types.FunctionType()):
+            return calls.closure_of(cx, x.value, node)
+        case Known(types.MethodType()) if isinstance(x.value.__func__, types.FunctionType):
+            receiver = calls.default(cx, Known(x.value.__self__), node)
+            return calls.closure_of(cx, x.value.__func__, node, receiver)
+        case Closure():
+            return x
+    cx.mismatch(f"{joins.describe_operand(x)} is no function that can be differentiated", node)
+
+
+def _of_object(cx: Context, node: gast.AST, f: Any) -> Operand | Derivation:
+    """A derivative that was made outside of the program."""
+    inner = f.inner if isinstance(f, Derived) else f
+    return Derivation(f.mode, _inner(cx, node, Known(inner)))
+
+
+def _bound(mode: Mode, inner: Operand | Derivation, node: gast.AST) -> Mode:
+    try:
+        return mode.bound(_signature(inner), "the function")
+    except AdcompileError as e:
+        e.loc = e.loc or loc_of(node)
+        raise
+
+
+def _signature(inner: Operand | Derivation) -> inspect.Signature:
+    if isinstance(inner, Derivation):
+        return inner.mode.signature(_signature(inner.inner))
+    assert isinstance(inner, Closure)
+    a, kinds = inner.code.args, inspect.Parameter
+    skipped = inner.receiver is not None
+    found = [kinds(p.id, kinds.POSITIONAL_ONLY) for p in a.posonlyargs]
+    found += [kinds(p.id, kinds.POSITIONAL_OR_KEYWORD) for p in a.args]
+    found = found[skipped:]
+    found += [kinds(a.vararg.id, kinds.VAR_POSITIONAL)] if a.vararg else []
+    found += [kinds(p.id, kinds.KEYWORD_ONLY) for p in a.kwonlyargs]
+    found += [kinds(a.kwarg.id, kinds.VAR_KEYWORD)] if a.kwarg else []
+    return inspect.Signature(found)
+
+
+# --- calls --------------------------------------------------------------------------------------
+
+
+def call_object(
+    cx: Context, node: gast.AST, f: Any, args: list[Operand], kwargs: dict[str, Operand]
+) -> Operand:
+    """A call of a derivative that was made outside of the program."""
+    made = _of_object(cx, node, f)
+    assert isinstance(made, Derivation)
+    return call(cx, node, made, args, kwargs)
+
+
+def call(
+    cx: Context,
+    node: gast.AST,
+    made: Derivation,
+    args: list[Operand],
+    kwargs: dict[str, Operand],
+) -> Operand:
+    """Lay down the derivative where it is called."""
+    from adcompile import pipeline  # which lowers functions itself
+
+    fn, values = _derived(cx, node, made, args, kwargs)
+    pipeline.hand_over(fn)
+    b = cx.here(node)
+    results = inline(b, fn, [values[p.name] for p in fn.params], relocate=False)
+    return _results(cx, results)
+
+
+def _results(cx: Context, results: list[Value]) -> Operand:
+    """What a derivative returns, as operands."""
+    found = [
+        _pullback(r.owner, results[0]) if isinstance(r.owner, core.Partial) else _result(cx, r)
+        for r in results
+    ]
+    return found[0] if len(found) == 1 else Tup(tuple, tuple(range(len(found))), tuple(found))
+
+
+def _result(cx: Context, r: Value) -> Operand:
+    if isinstance(r.owner, core.Make):
+        t = r.type
+        assert isinstance(t, Tree)
+        made = Tup(t.node, t.keys, tuple([_result(cx, v) for v in r.owner.operands]))
+        if issubclass(t.node, tuple):
+            return made
+        fresh = Obj(t.node)
+        cx.store.set(fresh, made)
+        return fresh
+    return subscripts.unwrapped(r)
+
+
+def _pullback(op: core.Partial, value: Value) -> Operand:
+    """What a VJP returns with `value`: called, it lays down the backward half."""
+
+    def run(
+        cx: Context, node: gast.AST, args: list[Operand], kwargs: dict[str, Operand]
+    ) -> Operand:
+        if len(args) != 1 or kwargs:
+            cx.mismatch("a pullback takes one argument, the cotangent of the value", node)
+        given, b = cx.value(args[0], node), cx.here(node)
+        seed = adapted(b, value, given, "cotangent")
+        return _results(cx, inline(b, op.callee, [seed, *op.operands], relocate=False))
+
+    return _action(run)
+
+
+def _derived(
+    cx: Context,
+    node: gast.AST,
+    made: Derivation,
+    args: list[Operand],
+    kwargs: dict[str, Operand],
+) -> tuple[Function, dict[str, Value]]:
+    """The SSA of a derivative, and what goes into its parameters, by name."""
+    from adcompile import pipeline
+
+    mode, inner = made.mode, made.inner
+    names = mode.signature(_signature(inner))
+    inner_args, inner_kwargs = mode.inner_arguments(
+        args, kwargs, lambda x: list(subscripts.known_layout(cx, x, node).items)
+    )
+    if isinstance(inner, Derivation):
+        fn, values = _derived(cx, node, inner, inner_args, inner_kwargs)
+        pipeline.again(fn)
+    else:
+        assert isinstance(inner, Closure)
+        fn, values = _lowered(cx, node, inner, inner_args, inner_kwargs, mode)
+    own = {} if mode.names_kept else _packed(cx, node, names, args, kwargs)
+    positional = [v.type for name, v in own.items() if name in names.parameters]
+    named = {k: cx.value(x, node).type for k, x in inner_kwargs.items()}
+    try:
+        fn = pipeline.derive(mode, fn, Given(positional, named, _signature(inner)))
+    except AdcompileError as e:
+        e.loc = e.loc or loc_of(node)
+        raise
+    return fn, values | own
+
+
+def _packed(
+    cx: Context,
+    node: gast.AST,
+    names: inspect.Signature,
+    args: list[Operand],
+    kwargs: dict[str, Operand],
+) -> dict[str, Value]:
+    """The arguments of a derivative that takes them packed."""
+    first, second, rest = names.parameters
+    given = dict(zip((first, second), args, strict=False))
+    extra: dict[str, Operand] = {}
+    for name, x in kwargs.items():
+        (given if name in (first, second) else extra)[name] = x
+    if len(args) > 2 or len(given) < 2:
+        cx.mismatch(f"a call takes `{first}` and `{second}`", node)
+    made = {name: cx.value(given[name], node) for name in (first, second)}
+    if extra:
+        made[rest] = cx.value(Tup(dict, tuple(extra), tuple(extra.values())), node)
+    return made
+
+
+# --- the function that is differentiated --------------------------------------------------------
+
+
+def _lowered(
+    cx: Context,
+    node: gast.AST,
+    fn: Closure,
+    args: list[Operand],
+    kwargs: dict[str, Operand],
+    mode: Mode,
+) -> tuple[Function, dict[str, Value]]:
+    """`fn` as a function of its own for these arguments, and these by parameter."""
+    if fn.receiver is not None:
+        args = [fn.receiver, *args]
+    bound = calls.bind(cx, node, fn, args, kwargs)
+    while True:
+        try:
+            return _lower(cx, node, fn, bound)
+        except NeedStatic as need:
+            bound = _with_static(cx, node, bound, need)
+
+
+def _with_static(
+    cx: Context, node: gast.AST, bound: dict[str, Operand], need: NeedStatic
+) -> dict[str, Operand]:
+    """The arguments with one known by its value, which decides a type."""
+    name, *keys = need.path
+    if name not in bound:  # a global
+        raise need
+    return {**bound, name: _known_at(cx, node, bound[name], keys)}
+
+
+def _known_at(cx: Context, node: gast.AST, x: Operand, keys: list[Any]) -> Operand:
+    if not keys:
+        return Known(cx.static(x, node))
+    layout = subscripts.known_layout(cx, x, node)
+    item = subscripts.child(cx, x, keys[0], node)
+    return layout.replaced(keys[0], _known_at(cx, node, item, keys[1:]))
+
+
+def _lower(
+    cx: Context, node: gast.AST, fn: Closure, bound: dict[str, Operand]
+) -> tuple[Function, dict[str, Value]]:
+    block, frame = Block(), Frame(fn.code, fn.parent, fn.function, (cx.frame.path, id(node)))
+    inner = Context(Builder(block, loc_of(fn.code.node)), frame, cx.evaluate, cx.execute, cx.module)
+    params: list[Param] = []
+    values: dict[str, Value] = {}
+    for name, x in bound.items():
+        inner.store.set(frame.cell(name), _passed(cx, inner, node, name, x, params, values))
+    _capture(cx, inner, fn, node, params, values)
+    result = calls.body(inner, fn.code.body)
+    end = inner.returned or fn.code.node
+    v = inner.here(end).undef() if inner.dead else inner.value(result, end)
+    inner.here(end).return_(v)
+    inner.check_bottoms()
+    made = Function(fn.code.name, block, params, None, loc_of(fn.code.node))
+    _check_apart(cx, node, made, inner, values)
+    prune.run(made)
+    return made, values
+
+
+def _passed(
+    cx: Context,
+    inner: Context,
+    node: gast.AST,
+    name: str,
+    x: Operand,
+    params: list[Param],
+    values: dict[str, Value],
+) -> Operand:
+    """What the parameter `name` is inside: a value of its own, or what is known of it."""
+    if isinstance(x, Closure | Bound | Action) or _is_no_number(x):
+        return x
+    if isinstance(x, Tup) and any(_is_known_part(i) for i in x.items):
+        parts = [
+            _passed(cx, inner, node, f"{name}_{key}", item, params, values)
+            for key, item in zip(x.keys, x.items, strict=True)
+        ]
+        return Tup(x.node, x.keys, tuple(parts))
+    v = cx.value(x, node)
+    p = Value(v.type, name, inner.builder.block)
+    inner.builder.block.params.append(p)
+    params.append(Param(name))
+    inner.parameters[p] = name
+    if v in cx.boxed:
+        inner.boxed.add(p)
+    values[name] = v
+    return p
+
+
+def _is_no_number(x: Operand) -> bool:
+    return isinstance(x, Known) and scalar_kind(x.value) is None and not isinstance(x.value, tuple)
+
+
+def _is_known_part(x: Operand) -> bool:
+    return isinstance(x, Closure | Bound | Action) or _is_no_number(x)
+
+
+def _capture(
+    cx: Context,
+    inner: Context,
+    fn: Closure,
+    node: gast.AST,
+    params: list[Param],
+    values: dict[str, Value],
+) -> None:
+    """What `fn` sees of the functions around it: parameters, which it may not write."""
+    block = inner.builder.block
+    for cell, template in recursion.captures(cx, fn).items():
+        x = cx.store.get(cell)
+        passed = joins.flatten(x, template, cx.here(node), cx.store.get, cx.heap.materialise)
+        own = []
+        for slot, v in zip(joins.slots_in(template), passed, strict=True):
+            name = recursion.fresh(slot.name or cell.name, {p.name for p in params})
+            p = Value(v.type, name, block)
+            block.params.append(p)
+            params.append(Param(name))
+            values[name] = v
+            inner.parameters[p] = name
+            inner.heap.seal(p, _SEALED)
+            own.append(p)
+        sealed = _frozen(template)
+        inner.store.set(cell, joins.instantiate(sealed, iter(own), inner.store.set, {}))
+
+
+def _frozen(t: Operand) -> Operand:
+    match t:
+        case Tup(node, keys, items):
+            return Tup(node, keys, tuple(map(_frozen, items)))
+        case NewObj(node, contents):
+            return NewObj(node, _frozen(contents), _SEALED)
+    return t
+
+
+def _check_apart(
+    cx: Context, node: gast.AST, fn: Function, inner: Context, values: dict[str, Value]
+) -> None:
+    """Refuse a function that writes into an argument which may share memory with another one."""
+    given = list(values.values())
+    for k, p in enumerate(fn.block.params):
+        if p not in inner.store.now:
+            continue
+        for other in (*given[:k], *given[k + 1 :]):
+            if recursion.may_share(cx, given[k], other):
+                raise AliasError(
+                    f"{fn.name} writes into `{p.name}`, which may share memory with another "
+                    "argument",
+                    loc_of(node),
+                    "pass a copy: `x.copy()`",
+                )

@@ -1,0 +1,247 @@
+"""Functions that take their arguments packed: `jvp(f)(primals, tangents)`, `hvp(f)(args, v)`.
+
+The derivative has a parameter for the tuple of the inner function's positional arguments, and one
+for the tangents; keyword arguments are handed to the inner function.
+"""
+
+from __future__ import annotations
+
+import inspect
+import operator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from adcompile import errors
+from adcompile.ad import cotangents as cot
+from adcompile.ad.activity import carries_derivative
+from adcompile.ir import core
+from adcompile.ir.builder import Builder
+from adcompile.ir.core import Block, Function, Param, Value
+from adcompile.ir.types import BOOL, INT, NONE, Array, Opaque, Scalar, Seq, Tree, Type, describe
+from adcompile.modes.base import Given
+from adcompile.signature import Path
+
+_KINDS = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What the parameters of the derivative are called, and how it is written."""
+
+    primals: str
+    tangents: str
+    use: str
+    keywords: str = "kwargs"
+
+    def signature(self) -> inspect.Signature:
+        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        both = [inspect.Parameter(name, kind) for name in (self.primals, self.tangents)]
+        rest = inspect.Parameter(self.keywords, inspect.Parameter.VAR_KEYWORD)
+        return inspect.Signature([*both, rest])
+
+    def items(self, t: Type) -> tuple[Type, ...]:
+        """The types of the positional arguments, which are packed in a value of type `t`."""
+        if isinstance(t, Tree) and t.node in (tuple, list):
+            return t.items
+        raise errors.SignatureError(
+            f"`{self.primals}` is the tuple of the function's arguments, not {describe(t)}",
+            hint=f"write `{self.use}`",
+        )
+
+    def inner_path(self, path: Path, given: Given) -> Path | None:
+        if path[0] == self.keywords:
+            return path[1:]
+        if path[0] != self.primals or len(path) < 2:
+            return None
+        k, positional = path[1], _positional(given.inner)
+        if k < len(positional):
+            return (positional[k], *path[2:])
+        rest = [p.name for p in given.inner.parameters.values() if p.kind is p.VAR_POSITIONAL]
+        return (rest[0], k - len(positional), *path[2:]) if rest else None
+
+    def outer_path(self, path: Path, given: Given) -> Path:
+        parameters, positional = given.inner.parameters, _positional(given.inner)
+        name = path[0] if isinstance(path[0], str) else list(parameters)[path[0]]
+        if name in positional[: len(self.items(given.positional[0]))]:
+            return (self.primals, positional.index(name), *path[1:])
+        kind = parameters[name].kind
+        if kind is inspect.Parameter.VAR_POSITIONAL:
+            return (self.primals, len(positional) + path[1], *path[2:])
+        inside = path[1:] if kind is inspect.Parameter.VAR_KEYWORD else (name, *path[1:])
+        return (self.keywords, *inside)
+
+
+def _positional(inner: inspect.Signature) -> list[str]:
+    return [p.name for p in inner.parameters.values() if p.kind in _KINDS]
+
+
+@dataclass(eq=False, slots=True)
+class Packed:
+    """The head of a function that takes its arguments packed: what it has unpacked them to."""
+
+    names: Names
+    given: Given
+    b: Builder
+    params: list[Param] = field(default_factory=list)
+    arguments: dict[str, Value] = field(default_factory=dict)  # of the inner function, by name
+
+    @staticmethod
+    def of(fn: Function, names: Names, given: Given) -> Packed:
+        packed = Packed(names, given, Builder(Block(), fn.loc))
+        packed._unpack_primals()
+        packed._unpack_keywords(fn)
+        for p, v in zip(fn.params, fn.block.params, strict=True):
+            if p.name not in packed.arguments:  # what the function sees of those around it
+                packed.arguments[p.name] = packed.parameter(p.name, v.type)
+        return packed
+
+    def parameter(self, name: str, t: Type, kind: str = "POSITIONAL_OR_KEYWORD") -> Value:
+        p = Value(t, name, self.b.block)
+        self.b.block.params.append(p)
+        self.params.append(Param(name, kind))
+        return p
+
+    def _unpack_primals(self) -> None:
+        primals = self.parameter(self.names.primals, self.given.positional[0])
+        positional = _positional(self.given.inner)
+        parts = self.b.unpack(primals) if self.names.items(primals.type) else []
+        for name, v in zip(positional, parts, strict=False):
+            v.name = name
+            self.arguments[name] = v
+        for p in self.given.inner.parameters.values():
+            if p.kind is p.VAR_POSITIONAL:
+                self.arguments[p.name] = self.b.tuple(*parts[len(positional) :])
+
+    def _unpack_keywords(self, fn: Function) -> None:
+        named = self.given.named
+        if not named:
+            return
+        t = Tree(dict, tuple(named), tuple(named.values()))
+        kwargs = self.parameter(self.names.keywords, t, "VAR_KEYWORD")
+        extra: list[str] = []
+        for name in named:
+            v = self.b.item(kwargs, name)
+            if name in self.given.inner.parameters:
+                v.name = name
+                self.arguments[name] = v
+            else:
+                extra.append(name)
+        for p in self.given.inner.parameters.values():
+            if p.kind is p.VAR_KEYWORD:
+                rest = [self.b.item(kwargs, name) for name in extra]
+                self.arguments[p.name] = self.b.make(dict, extra, rest)
+
+    def tangents(self, wrt: list[str], one: bool) -> list[Value]:
+        """The parameter for the tangents, and the tangents of the arguments `wrt`.
+
+        A tangent that is None is zero; with `one`, the parameter is that of one argument itself.
+        """
+        t = self.given.positional[1]
+        given = (t,) if one else _as_many(t, len(wrt), self.names)
+        primals = [self.arguments[name] for name in wrt]
+        types = [_sized(g, p.type) for g, p in zip(given, primals, strict=True)]
+        if one:
+            parts = [self.parameter(self.names.tangents, types[0])]
+        else:
+            whole = self.parameter(self.names.tangents, Tree(t.node, t.keys, tuple(types)))  # type: ignore[union-attr]
+            parts = self.b.unpack(whole)
+            for name, v in zip(wrt, parts, strict=True):
+                v.name = f"{name}_dot"
+        return [
+            adapted(self.b, p, v, "tangent", (name,))
+            for p, v, name in zip(primals, parts, wrt, strict=True)
+        ]
+
+
+def _as_many(t: Type, count: int, names: Names) -> tuple[Type, ...]:
+    if isinstance(t, Tree) and t.node in (tuple, list) and len(t.items) == count:
+        return t.items
+    raise errors.SignatureError(
+        f"`{names.tangents}` is a tuple of {count}, a tangent for each argument, not {describe(t)}",
+        hint=f"write `{names.use}`; the tangent of what is constant is None",
+    )
+
+
+# --- tangents that are passed in ----------------------------------------------------------------
+
+
+def _sized(given: Type, primal: Type) -> Type:
+    """The type of a tangent, with the sizes of what it belongs to, which are checked."""
+    if isinstance(given, Tree) and isinstance(primal, Tree) and given.keys == primal.keys:
+        return Tree(given.node, given.keys, tuple(map(_sized, given.items, primal.items)))
+    if isinstance(given, Array) and isinstance(primal, Array) and _alike(given, primal):
+        return Array(given.dtype, primal.shape)
+    return given
+
+
+def _alike(a: Array, b: Array) -> bool:
+    return a.rank == b.rank and all((n == 1) == (m == 1) for n, m in zip(a.shape, b.shape))
+
+
+def adapted(b: Builder, primal: Value, given: Value, noun: str, path: Path = ("value",)) -> Value:
+    """The tangent or cotangent of `primal` in its structure, shape and dtype.
+
+    Where None is given it is zero. Sizes are compared when the function is called.
+    """
+    t = primal.type
+    if isinstance(t, Tree) and (given.type == NONE or _same_structure(t, given.type)):
+        parts = []
+        for key in t.keys:
+            inside = given if given.type == NONE else b.item(given, key)
+            parts.append(adapted(b, b.item(primal, key), inside, noun, (*path, key)))
+        return b.make(t.node, t.keys, parts)
+    if not carries_derivative(t) and given.type == NONE:
+        return b.const(None)
+    if carries_derivative(t) and given.type == NONE:
+        return cot.zeros(b, primal)
+    return _leaf(b, primal, given, noun, path)
+
+
+def _same_structure(t: Tree, given: Type) -> bool:
+    return isinstance(given, Tree) and (t.node, t.keys) == (given.node, given.keys)
+
+
+def _leaf(b: Builder, primal: Value, given: Value, noun: str, path: Path) -> Value:
+    t, g, text = primal.type, given.type, f"the {noun} of `{_text(path)}`"
+    if not carries_derivative(t):
+        raise errors.SignatureError(
+            f"{text} is {describe(g)}, but that has no derivative", hint="pass None there"
+        )
+    if isinstance(t, Array) and t.rank and isinstance(g, Array):
+        if t.dtype == g.dtype and _alike(g, t):
+            shapes = [b.member(np.shape, "shape", v) for v in (given, primal)]
+            _check(b, shapes[0], shapes[1], f"{text} has another shape")
+            return given
+    elif isinstance(t, Seq) and t == g:
+        lengths = [b.call_op(len, [v], types=[INT]).result for v in (given, primal)]
+        _check(b, lengths[0], lengths[1], f"{text} has another length")
+        return given
+    elif not isinstance(t, Seq) and _is_real_number(g):
+        to = t.dtype.type if isinstance(t, Array) else float
+        return given if g == t else b.call(to, given)
+    raise errors.SignatureError(
+        f"{text} is {describe(g)}, and `{_text(path)}` is {describe(t)}",
+        hint=f"a {noun} has the structure, shape and dtype of what it belongs to",
+    )
+
+
+def _is_real_number(t: Type) -> bool:
+    if isinstance(t, Scalar):
+        return t.kind in ("float", "int")
+    return isinstance(t, Array) and not t.rank and t.dtype.kind == "f"
+
+
+def _text(path: Path) -> str:
+    return path[0] + "".join(f"[{key!r}]" for key in path[1:])
+
+
+def _check(b: Builder, x: Value, y: Value, message: str) -> None:
+    """Raise a ValueError where `x` and `y` differ, when the function is called."""
+    test = b.call_op(operator.ne, [x, y], types=[BOOL]).result
+    fails, passes = b.into(Block()), b.into(Block())
+    error = fails.call_op(ValueError, [message], types=[Opaque(ValueError)]).result
+    fails.add(core.Raise, [error], ())
+    fails.yield_()
+    passes.yield_()
+    b.if_(test, fails.block, passes.block, ())
