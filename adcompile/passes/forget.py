@@ -1,7 +1,7 @@
 """What only concerns derivatives has done its work when all differentiation is done: it is `x`.
 
-That is `stop_gradient(x)`, and what no reverse sweep has come past of `clip_gradient(x, lo, hi)` and
-`with gradient_of(x) as g:`.
+That is `stop_gradient(x)`, and what no reverse sweep has come past of `clip_gradient(x, lo, hi)`
+and `with gradient_of(x) as g:`.
 """
 
 from __future__ import annotations
