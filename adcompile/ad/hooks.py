@@ -46,8 +46,17 @@ def _hook(frame: Frame, op: Hook) -> None:
     g, *_ = ops = b.block.ops[start:]
     _quote(ops, op.loc.stmt, frame.sweep.order)
     new.name = new.name or g.result.name
-    frame.add(op.operands[0], d if new is g.result else new)
+    unchanged = new is g.result and not any(map(_stops, ops))
+    frame.add(op.operands[0], d if unchanged else new)
     _serve(frame.block, op)
+
+
+def _stops(op: Op) -> bool:
+    """Whether `op` is a `breakpoint()`, where the user may assign the gradient by hand."""
+    return isinstance(op, core.Call) and getattr(op.fn, "__name__", "") in _STOPS
+
+
+_STOPS = ("breakpoint", "set_trace")
 
 
 def _quote(ops: list[Op], hook: Stmt, order: int) -> None:

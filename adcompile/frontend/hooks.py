@@ -219,7 +219,8 @@ def _lose(cx: Context, cell: Cell, node: Any) -> None:
     """After the block its own variables are no more."""
     if "$" not in cell.name:
         why = "is assigned in a `with gradient_of` block, which runs in the backward sweep"
-        cx.store.set(cell, Lost(why, [loc_of(node)]))
+        hint = "read it in the block; the program itself does not have it"
+        cx.store.set(cell, Lost(why, [loc_of(node)], hint=hint))
 
 
 def _too_late(what: str, node: Any, place: Place) -> UnsupportedSyntax:
