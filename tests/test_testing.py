@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
-from adcompile import check_grads, grad, value_and_grad
+from adcompile import check_grads, grad, stop_gradient, value_and_grad
+from adcompile.rules import registry
 
 X = np.linspace(-1.0, 2.0, 6).reshape(2, 3)
 
@@ -156,3 +159,102 @@ def test_large_arrays_are_sampled():
 def test_nothing_to_check():
     with pytest.raises(ValueError, match="no argument of floats"):
         check_grads(lambda x: x, (3,))
+
+
+# --- modes and orders ---------------------------------------------------------------------------
+
+BOTH = ("reverse", "forward")
+
+
+@dataclass
+class Layer:
+    W: np.ndarray
+    b: float
+    name: str = "layer"
+
+
+def network(layers, x, *scales, shift=0.5, **more):
+    for layer, scale in zip(layers, scales):
+        x = np.tanh(x @ layer.W + layer.b) * scale["by"] + shift
+    return np.sum(x * x) * more["rate"]
+
+
+LAYERS = [Layer(np.sin(np.arange(4.0).reshape(2, 2)), 0.3), Layer(np.eye(2), -0.2)]
+
+
+def newton(x, n):
+    y = 1.0
+    for _ in range(n):
+        y = y - (y * y - x) / (2 * y)
+    return y * x
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_both_modes(order):
+    check_grads(f, ARGS, modes=BOTH, order=order)
+    check_grads(newton, (2.0, 4), modes=BOTH, order=order)
+    check_grads(lambda x: (np.sum(x**3), "aux"), (X,), has_aux=True, modes=BOTH, order=order)
+
+
+def test_arguments_of_every_kind():
+    args = (LAYERS, np.ones((3, 2)), {"by": 0.7}, {"by": np.float64(0.4)})
+    check_grads(network, args, kwargs={"shift": 0.1, "rate": 2.0}, modes=BOTH, order=2)
+
+
+def test_forward_mode_alone():
+    check_grads(f, ARGS, modes=("forward",), order=2)
+    check_grads(f, (X.astype(np.float32), {"w": X.astype(np.float32)}), modes=("forward",))
+
+
+def test_modes_that_do_not_exist():
+    for modes in ((), ("backward",)):
+        with pytest.raises(ValueError, match="modes are of"):
+            check_grads(f, ARGS, modes=modes)
+
+
+@pytest.fixture
+def rules():
+    """The registry, which forgets what a test registers."""
+    registry.all_rules()
+    known = dict(registry._rules)
+    yield registry
+    registry._rules.clear()
+    registry._rules.update(known)
+
+
+def test_modes_that_disagree(rules):
+    """The tangent rule is wrong, the adjoint right; and the other way round."""
+
+    def cubed(x):
+        return x * x * x
+
+    rules.adjoint(cubed)(lambda d_y, y, x: 3 * x * x * d_y)
+    rules.tangent(cubed)(lambda d_x, y, x: 4 * x * x * d_x)
+    loss = lambda x: np.sum(cubed(x))
+    check_grads(loss, (X,))
+    with pytest.raises(AssertionError, match=r"wrong derivative \(forward\) at 6 of 6 elements"):
+        check_grads(loss, (X,), modes=("forward",))
+    with pytest.raises(AssertionError, match=r"wrong derivative \(forward\)"):
+        check_grads(loss, (X,), modes=BOTH)
+
+    def squared(x):
+        return x * x
+
+    rules.tangent(squared)(lambda d_x, y, x: (2 + 1e-9) * x * d_x)
+    rules.adjoint(squared)(lambda d_y, y, x: 2 * x * d_y)
+    with pytest.raises(AssertionError, match="along a random direction forward mode gives"):
+        check_grads(lambda x: np.sum(squared(x)), (X,), modes=BOTH)
+
+
+def test_a_wrong_second_derivative(rules):
+    """The first derivative is right where it is looked at, but it is not differentiated well."""
+
+    def power(x):
+        return x**4
+
+    rules.elementwise(power, lambda y, x: 4 * stop_gradient(x) ** 3)
+    loss = lambda x: np.sum(power(x))
+    check_grads(loss, (X,), modes=BOTH)
+    for mode in BOTH:
+        with pytest.raises(AssertionError, match=rf"wrong derivative \({mode} over {mode}\)"):
+            check_grads(loss, (X,), modes=(mode,), order=2)

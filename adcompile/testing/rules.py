@@ -78,19 +78,19 @@ def check_rule(
             raise ValueError(f"{name_of(fn)}({one}): no argument is a float or an array of floats")
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            check = _Check(call_of(fn, one), rtol, atol)
+            check = Check(call_of(fn, one), rtol, atol)
             check.first_order()
             if order > 1 and check.is_real:
                 check.second_order()
 
 
 @dataclass(eq=False)
-class _Check:
+class Check:
     """One example under examination. Programs take the call's inputs, then weights of results."""
 
     call: Call
-    rtol: float | None
-    atol: float
+    rtol: float | None = None
+    atol: float = 1e-8
 
     # --- what goes in ---------------------------------------------------------------------------
 

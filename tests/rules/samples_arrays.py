@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from tests.rules.harness import N, S, Sample, distinct
+from adcompile.runtime import unbroadcast
+from tests.rules.harness import Example, N, S, distinct
 
-CASES: dict[Any, list[Sample]] = {
+CASES: dict[Any, list[Example]] = {
     # shapes
     np.reshape: [
+        S(N(2, 3), shape=(3, 2)),
         S(N(2, 3), (3, 2)),
         S(N(2, 3), -1),
         S(N(6), (2, -1)),
@@ -27,11 +29,17 @@ CASES: dict[Any, list[Sample]] = {
         S([0.1, 0.2]),
         S([[0.1, 0.2], [0.3, 0.4]]),
         S([N(2), N(2)]),
-        S([0.1, 1]),
         S(0.7),
+        S(N(3), dtype=np.float32),
+        S(N(3), np.float32),
     ],
-    np.array: [S([0.1, 0.2, 0.3]), S([[N(2), N(2)], [N(2), N(2)]]), S((0.5, 0.6))],
-    np.astype: [S(N(3), np.float64)],
+    np.array: [
+        S([0.1, 0.2, 0.3]),
+        S([[N(2), N(2)], [N(2), N(2)]]),
+        S((0.5, 0.6)),
+        S([0.1, 0.2], dtype=np.float32),
+    ],
+    np.astype: [S(N(3), np.float64), S(N(3), np.float32)],
     float: [S(0.7), S(N())],
     np.transpose: [
         S(N(2, 3)),
@@ -77,6 +85,7 @@ CASES: dict[Any, list[Sample]] = {
         S(N(2, 3), 3, axis=-1),
         S(N(2, 3), 2, 1),
         S(N(3), np.array([1, 0, 2])),
+        S(N(3), [1, 0, 2]),
         S(N(2, 3), np.array([2, 1]), axis=0),
         S(N(0), 2),
     ],
@@ -88,6 +97,8 @@ CASES: dict[Any, list[Sample]] = {
         S(N(2, 3), ((1, 2),)),
         S(N(3), 1, "constant"),
         S(N(3), 2, mode="constant", constant_values=5.0),
+        S(N(2, 3), 1, constant_values=0.7),
+        S(N(3), (0, 0)),
         S(N(2, 3, 2, 2), 1),
         S(N(0), 1),
     ],
@@ -178,14 +189,31 @@ CASES: dict[Any, list[Sample]] = {
         S(N(2, 3, 2), np.array([[[0], [1], [1]]]), -1),
     ],
     # making arrays
-    np.full: [S((2, 3), 0.7), S(3, 0.7), S((2, 3), N(3)), S((), 0.7), S((0,), 0.7)],
-    np.full_like: [S(N(2, 3), 0.7), S(N(2, 3), N(3))],
+    np.full: [
+        *[S((2, 3), 0.7), S(3, 0.7), S((2, 3), N(3)), S((), 0.7), S((0,), 0.7)],
+        S((2, 3), 0.7, dtype=np.float32),
+    ],
+    np.full_like: [S(N(2, 3), 0.7), S(N(2, 3), N(3)), S(N(2, 3), 0.7, dtype=np.float32)],
     np.linspace: [
         S(0.1, 0.9),
         S(0.1, 0.9, 5),
         S(0.1, 0.9, num=4, endpoint=False),
         S(N(2), N(2), 3),
+        S(N(2), 0.7, 3),
         S(0.1, 0.9, 1),
     ],
-    np.arange: [S(0.05, 2.0), S(0.05, 2.0, 0.3), S(2.5)],
+    np.arange: [S(0.05, 2.0), S(0.05, 2.0, 0.3), S(2.5), S(0, 2.0, 0.3)],
+    # of generated code
+    unbroadcast: [
+        S(N(2, 3), (3,)),
+        S(N(2, 3), (2, 1)),
+        S(N(2, 1), (1, 1)),
+        S(N(2, 3), (2, 3)),
+        S(N(3), (3,), (2, 3)),
+        S(N(1, 3), (2, 1), (2, 3)),
+        S(N(3), (1,), (4, 3)),
+        S(0.7, (1,), (2, 3)),
+        S(0.7, (2, 1), (2, 3)),
+        S(N(0, 3), (3,)),
+    ],
 }

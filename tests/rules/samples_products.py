@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from tests.rules.harness import N, S, Sample, regular
+from tests.rules.harness import Example, N, S, regular
 
-CASES: dict[Any, list[Sample]] = {
+CASES: dict[Any, list[Example]] = {
     np.matmul: [
         S(N(3), N(3)),
         S(N(2, 3), N(3)),
@@ -47,8 +47,8 @@ CASES: dict[Any, list[Sample]] = {
         S(0.7, N(3)),
     ],
     np.vdot: [S(N(3), N(3)), S(N(2, 3), N(2, 3)), S(N(6), N(6))],
-    np.vecdot: [S(N(3), N(3)), S(N(2, 3), N(3)), S(N(4, 1, 3), N(2, 3))],
-    np.outer: [S(N(3), N(2)), S(N(2, 2), N(3)), S(0.7, N(3)), S(N(0), N(2))],
+    np.vecdot: [S(N(3), N(3)), S(N(2, 3), N(3)), S(N(4, 1, 3), N(2, 3)), S(N(0, 3), N(3))],
+    np.outer: [S(N(3), N(2)), S(N(2, 2), N(3)), S(0.7, N(3)), S(N(0), N(2)), S(N(2), N(3, 1))],
     np.tensordot: [
         S(N(2, 3, 4), N(3, 4, 5)),
         S(N(2, 3), N(3, 4), 1),
@@ -75,7 +75,7 @@ CASES: dict[Any, list[Sample]] = {
         S("...i,i", N(2, 3), N(3)),
         S("ij, jk -> ik", N(2, 3), N(3, 4), optimize=True),
     ],
-    np.linalg.inv: [S(regular(3, 3)), S(regular(2, 3, 3)), S(regular(1, 1))],
+    np.linalg.inv: [S(regular(3, 3)), S(regular(2, 3, 3)), S(regular(1, 1)), S(N(0, 2, 2))],
     np.linalg.solve: [
         S(regular(3, 3), N(3)),
         S(regular(3, 3), N(3, 2)),

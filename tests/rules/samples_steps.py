@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from adcompile import stop_gradient
+from adcompile import clip_gradient, stop_gradient
 from tests.rules.harness import Example, M, N, P, S, U, W, distinct
 
 UNARY = [
@@ -26,6 +26,7 @@ BINARY = [
 ]
 
 CASES: dict[Any, list[Example]] = {
+    clip_gradient: [S(N(3), -10.0, 10.0, wrt=0), S(0.7, None, None)],
     **{fn: [S(0.7), S(M(2, 3)), S(M(0))] for fn in UNARY},
     **{fn: [S(0.7, 0.4), S(N(2, 3), N(3)), S(0.4, N(3))] for fn in BINARY},
     np.floor_divide: [S(0.7, 0.4), S(M(2, 3), W(3)), S(M(3), 2), S(0.7, W(3)), S(M(0), W(0))],
@@ -104,7 +105,7 @@ PROGRAMS: dict[Any, tuple[Any, tuple[Any, ...]]] = {
     np.tril_indices: (lambda x: np.sum(x[np.tril_indices(3)] ** 2), (N(3, 3),)),
     np.triu_indices: (lambda x: np.sum(x[np.triu_indices(3, 1)] ** 2), (N(3, 3),)),
     np.diag_indices: (lambda x: np.sum(x[np.diag_indices(3)] ** 2), (N(3, 3),)),
-    np.result_type: (lambda x, y: np.sum(x.astype(np.result_type(x, y)) * y), (X, N(3))),
+    np.result_type: (lambda x: np.sum(x.astype(np.result_type(x.dtype, np.int8)) ** 2), (X,)),
     np.finfo: (lambda x: np.sum(x / (abs(x) + np.finfo(x.dtype).eps)), (P(3),)),
     np.iinfo: (lambda x: np.sum(x) / np.iinfo(np.int8).max, (X,)),
     np.dtype: (lambda x: np.sum(x.astype(np.dtype(float)) ** 2), (X,)),

@@ -7,23 +7,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from adcompile import errors
-from adcompile.ad.forward import jvp
-from adcompile.ad.reverse import reverse
-from adcompile.ir.interpreter import run
+from adcompile import MissingRule, grad, jvp
 from adcompile.rules import registry
+from adcompile.testing.examples import call_of
 from tests.rules.harness import S, close
-from tests.rules.test_compiled import program
 
 
 def derivative(fn: Any, *args: Any, wrt: int = 0, **kwargs: Any) -> Any:
     """The derivative of one call in the direction of all ones."""
-    made, keys = program(fn, S(*args, **kwargs))
-    inputs = [args[k] if isinstance(k, int) else kwargs[k] for k in keys]
-    x = inputs[wrt]
+    call = call_of(fn, S(*args, wrt=wrt, **kwargs))
+    x = args[wrt]
     ones = np.ones_like(x) if isinstance(x, np.ndarray) else 1.0
+    value = call.program("value", [f"return {call.text}"])
     with np.errstate(all="ignore"):
-        return run(jvp(made, [wrt]), *inputs, ones)[1]
+        return jvp(value, call.params[wrt])(tuple(call.inputs), ones)[1]
 
 
 ZERO = np.zeros(2)
@@ -55,7 +52,7 @@ CONVENTIONS: list[tuple[Any, tuple[Any, ...], int, Any]] = [
     (np.prod, (np.array([0.0, 2.0, 3.0]),), 0, 6),
     (np.prod, (np.array([0.0, 2.0, 0.0]),), 0, 0),
     (np.floor, (np.array([1.0, 1.5]),), 0, [0, 0]),
-    (np.where, (np.array([True, False]), np.ones(2), 0.0), 0, [1, 0]),
+    (np.where, (np.array([True, False]), np.ones(2), 0.0), 1, [1, 0]),
 ]
 
 
@@ -82,17 +79,14 @@ def test_a_form_without_rule_is_refused() -> None:
         (np.sum, (np.ones(3),), {"initial": 1.0}),
         (np.var, (np.ones(3),), {"correction": 1}),
     ]:
-        made, _ = program(fn, S(*args, **kwargs))
-        with pytest.raises(errors.MissingRule):
-            jvp(made, [0])
+        with pytest.raises(MissingRule):
+            derivative(fn, *args, **kwargs)
 
 
 @pytest.mark.parametrize("fn", [np.nextafter, np.spacing])
 def test_what_has_no_sensible_derivative_is_refused(fn: Any) -> None:
-    args = [np.ones(3)] * fn.nin
-    made, _ = program(fn, S(*args))
-    with pytest.raises(errors.MissingRule):
-        jvp(made, [0])
+    with pytest.raises(MissingRule):
+        derivative(fn, *[np.ones(3)] * fn.nin)
 
 
 def test_second_derivatives_of_running_products_at_zeros() -> None:
@@ -104,15 +98,11 @@ def test_second_derivatives_of_running_products_at_zeros() -> None:
             for j in range(k + 1):
                 rest = [x[m] for m in range(k + 1) if m not in (i, j)]
                 want[i, j] += np.prod(rest) if i != j else 0.0
-    for fn in (np.cumprod, np.prod):
-        weights = [np.ones(np.shape(fn(x)))[()]]
-        made, _ = program(fn, S(x), weights)
-        backward, _ = reverse(made, [0], name="f_grad")
-        hessian = [run(jvp(backward, [0]), x, weights[0], row)[1] for row in np.eye(5)]
-        if fn is np.cumprod:
-            close(hessian, want, 1e-12)
-        else:
-            assert hessian[1][3] == hessian[3][1] == 1.5 * 2.0 * 3.0
+    total = lambda x: np.sum(np.cumprod(x))
+    hessian = np.stack([jvp(grad(total))((x,), (row,))[1] for row in np.eye(5)])
+    close(hessian, want, 1e-12)
+    hessian = np.stack([jvp(grad(lambda x: np.prod(x)))((x,), (row,))[1] for row in np.eye(5)])
+    assert hessian[1][3] == hessian[3][1] == 1.5 * 2.0 * 3.0
 
 
 def test_scipy_is_not_imported_for_its_rules() -> None:

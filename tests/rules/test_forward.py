@@ -1,4 +1,4 @@
-"""Forward mode over control flow, lists and trees, against finite differences."""
+"""Forward mode over control flow, lists and trees: against differences and reverse mode."""
 
 from __future__ import annotations
 
@@ -7,12 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from adcompile.ad.forward import jvp
-from adcompile.frontend.lower import lower_function
-from adcompile.frontend.scopes import data_type
-from adcompile.ir.interpreter import run
-from adcompile.ir.verifier import verify
-from tests.rules.harness import close, direction
+from adcompile import check_grads, jvp
 
 
 def mean_example(a):
@@ -95,17 +90,6 @@ def power(x, n):
     return 1.0 if n == 0 else x * power(x, n - 1)
 
 
-def settings(p):
-    scale = p["scale"] if p["use"] else 1.0
-    return np.sum(p["w"] * scale) / p["n"], {"w": p["w"] * p["w"]}
-
-
-def clipped(x):
-    with np.errstate(all="ignore"):
-        y = np.log(x)
-    return np.where(y > 0, y, 0.0), y[::2], y[None, 1:]
-
-
 v = np.array
 rng = np.random.default_rng(3)
 N = rng.standard_normal
@@ -125,83 +109,49 @@ PROGRAMS: list[tuple[Any, tuple[Any, ...]]] = [
     (early_return, (0.1, 2.0)),
     (swapped, (1.5, 0.5)),
     (power, (1.3, 4)),
-    (settings, ({"scale": 2.0, "use": True, "w": N(3), "n": 3},)),
-    (clipped, (v([0.5, 1.5, 2.5, 0.9]),)),
 ]
-
-
-def flat(y: Any) -> list[Any]:
-    if isinstance(y, dict):
-        y = list(y.values())
-    return [leaf for part in y for leaf in flat(part)] if isinstance(y, list | tuple) else [y]
-
-
-def along(x: Any) -> Any:
-    if isinstance(x, dict):
-        return {k: along(item) for k, item in x.items()}
-    return direction(x) if data_type(x) is not None else None
-
-
-def masked(x: Any, t: Any) -> Any:
-    """A direction as a tangent: None where there is no derivative."""
-    if isinstance(x, dict):
-        return {k: masked(item, t[k]) for k, item in x.items()}
-    if isinstance(x, list | tuple):
-        return type(x)(map(masked, x, t))
-    return t if np.asarray(x).dtype.kind == "f" else None
 
 
 @pytest.mark.parametrize(("fn", "args"), PROGRAMS, ids=[f.__name__ for f, _ in PROGRAMS])
 def test_program(fn: Any, args: tuple[Any, ...]) -> None:
-    types = [data_type(a) for a in args]
-    made = lower_function(fn, types)  # type: ignore[arg-type]
-    for k, x in enumerate(args):
-        if isinstance(x, int):
-            continue
-        derivative = jvp(made, [k])
-        verify(derivative)
-        t = along(x)
-        value, dot = run(derivative, *args, masked(x, t))
-        h = 1e-5
-        up, down = (
-            flat(fn(*[shifted(a, t, s * h) if i == k else a for i, a in enumerate(args)]))
-            for s in (1, -1)
-        )
-        for y, d, a, b in zip(flat(fn(*args)), flat(dot), up, down, strict=True):
-            assert np.shape(d) == np.shape(y)
-            close(d, (a - b) / (2 * h), 1e-7)
-        for got, want in zip(flat(value), flat(fn(*args)), strict=True):
-            close(got, want, 1e-14)
+    check_grads(fn, args, modes=("forward", "reverse"), order=2)
 
 
-def shifted(x: Any, t: Any, h: float) -> Any:
-    if isinstance(x, dict):
-        return {k: shifted(item, t[k], h) for k, item in x.items()}
-    if isinstance(x, list | tuple):
-        return type(x)(shifted(a, b, h) for a, b in zip(x, t, strict=True))
-    return x + h * t if np.asarray(x).dtype.kind == "f" else x
+def test_trees() -> None:
+    """What carries no derivative has the tangent None."""
+
+    def settings(p, q):
+        scale = p["scale"] if q["use"] else 1.0
+        return np.sum(p["w"] * scale) / q["n"], {"w": p["w"] * p["w"], "n": q["n"]}
+
+    w, d_w = N(3), N(3)
+    p, q = {"scale": 2.0, "w": w}, {"use": True, "n": 3}
+    d_p = {"scale": 0.5, "w": d_w}
+    (total, squares), (d_total, d_squares) = jvp(settings)((p, q), (d_p, None))
+    assert total == np.sum(w * 2.0) / 3 and np.array_equal(squares["w"], w * w)
+    assert np.isclose(d_total, np.sum(w * 0.5 + d_w * 2.0) / 3, rtol=1e-14)
+    assert np.allclose(d_squares["w"], 2 * w * d_w, rtol=1e-14) and d_squares["n"] is None
+
+
+def test_several_results() -> None:
+    def clipped(x):
+        with np.errstate(all="ignore"):
+            y = np.log(x)
+        return np.where(y > 0, y, 0.0), y[::2], y[None, 1:]
+
+    x, d_x = v([0.5, 1.5, 2.5, 0.9]), N(4)
+    _, dots = jvp(clipped)((x,), (d_x,))
+    d_y = d_x / x
+    for got, want in zip(dots, (np.where(x > 1, d_y, 0.0), d_y[::2], d_y[None, 1:]), strict=True):
+        assert got.shape == want.shape and np.allclose(got, want, rtol=1e-14)
 
 
 def test_several_parameters_at_once() -> None:
-    made = lower_function(swapped, [data_type(1.5), data_type(0.5)])  # type: ignore[list-item]
-    _, both = run(jvp(made, [0, 1]), 1.5, 0.5, 1.0, 1.0)
-    parts = [run(jvp(made, [k]), 1.5, 0.5, 1.0)[1] for k in (0, 1)]
-    close(both, sum(parts), 1e-14)
-
-
-def test_inputs_are_left_alone() -> None:
-    x = N(4)
-    kept = x.copy()
-    made = lower_function(list_of_losses, [data_type(x)])  # type: ignore[list-item]
-    first = run(jvp(made, [0]), x, np.ones(4))
-    again = run(jvp(made, [0]), x, np.ones(4))
-    assert np.array_equal(x, kept) and first == again
+    _, both = jvp(swapped)((1.5, 0.5), (1.0, 1.0))
+    parts = [jvp(swapped, wrt=k)((1.5, 0.5), 1.0)[1] for k in (0, 1)]
+    assert np.isclose(both, sum(parts), rtol=1e-14)
 
 
 def test_the_tangent_of_what_does_not_depend_on_the_input_is_zero() -> None:
-    def steps(x):
-        return np.floor(x) * 2.0
-
-    made = lower_function(steps, [data_type(N(3))])  # type: ignore[list-item]
-    _, dot = run(jvp(made, [0]), N(3), np.ones(3))
-    assert np.array_equal(dot, np.zeros(3))
+    dot = jvp(lambda x: np.floor(x) * 2.0)((N(3),), (np.ones(3),))[1]
+    assert dot.shape == (3,) and np.array_equal(dot, np.zeros(3))
