@@ -69,7 +69,7 @@ TABLE: dict[str, Row] = _table(
     Row("While", "while x > 0: ...", note="with `else`"),
     Row("If", "if x > 0: ...", note="with `elif` and `else`"),
     Row("With", "with np.errstate(all='ignore'): ...",
-        note="managers that let exceptions pass and are given no array"),
+        note="managers that let exceptions pass and are given no array; `gradient_of`"),
     Row("Raise", "raise ValueError('negative')"),
     Row("Assert", "assert x > 0, 'negative'"),
     Row("Expr", "print(x)", note="docstrings and calls such as `print`"),

@@ -221,6 +221,8 @@ def name_of(fn: Function) -> str:
     module = "scipy.special" if ours else getattr(fn, "__module__", None) or "numpy"
     if module == "builtins":
         return name
+    if getattr(sys.modules.get("adcompile"), name, None) is fn:
+        return f"adcompile.{name}"
     parts = module.split(".")
     public = [p for k, p in enumerate(parts) if k == 0 or not p.startswith("_")]
     first = "np" if public[0] == "numpy" else public[0].strip("_")
