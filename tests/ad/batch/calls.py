@@ -1,0 +1,167 @@
+"""Single calls of functions, of a value `d` that has another value for each direction."""
+
+from __future__ import annotations
+
+import builtins
+import operator
+
+import numpy as np
+
+from adcompile import runtime
+
+N = np.random.default_rng(11).standard_normal
+V, M, T = N(3), N((2, 3)), N((2, 3, 3))
+S = N((3, 3)) + 3 * np.eye(3)
+I = np.array([2, 0, 1])
+J = np.array([[1, 0, 2], [2, 2, 0]])
+MASK = np.array([True, False, True])
+
+# (what is called, the shapes of d that it is called with; () is a Python float)
+CALLS = [
+    # elementwise
+    (lambda d: d * 2.0 - V, ((3,), (2, 3))),
+    (lambda d: V * d, ((), (3,))),
+    (lambda d: np.add(M, d), ((), (3,), (2, 1), (2, 3), (1, 3))),
+    (lambda d: d / 2 + d // 1 + d % 2, ((), (3,))),
+    (lambda d: -d + abs(d) + (+d), ((), (3,))),
+    (lambda d: d**2 + 2.0**d, ((), (3,))),
+    (lambda d: (d > 0, d <= 1, d == 2, d != 0, d < 1, d >= 0), ((), (3,))),
+    (lambda d: (d > 0) & (d < 1) | ~(d > 0.5) ^ (d > 2), ((3,),)),
+    (lambda d: np.where(d > 0, d, 0.0), ((3,), (2, 3))),
+    (lambda d: np.where(MASK, d, M), ((), (3,), (2, 3))),
+    (lambda d: np.clip(d, -1.0, None), ((3,),)),
+    (lambda d: np.sin(d) + np.maximum(d, V), ((), (3,))),
+    (lambda d: np.real(d) + np.nan_to_num(d) + np.sinc(d), ((3,),)),
+    (lambda d: np.round(d, 2) + np.fix(d) + np.around(d), ((3,),)),
+    (lambda d: pow(d, 3) + operator.abs(d) + np.i0(d), ((3,),)),
+    (lambda d: (np.imag(d), np.angle(d), np.real_if_close(d)), ((3,),)),
+    (lambda d: (np.isposinf(d), np.isneginf(d), np.isreal(d), np.iscomplex(d)), ((3,),)),
+    (lambda d: ((d > 0.5).astype(int) << 2, 8 >> d.astype(np.int64)), ((3,),)),
+    (lambda d: np.isclose(d, V), ((3,),)),
+    (lambda d: float(d) * 2, ((),)),
+    (lambda d: d.item() * 2, ((1,),)),
+    (lambda d: (d.astype(np.float32), np.ndarray.astype(d, int)), ((3,),)),
+    (lambda d: np.float32(d), ((3,),)),
+    (lambda d: (d.copy(), np.copy(d), np.ascontiguousarray(d), np.ndarray.copy(d)), ((2, 3),)),
+    # reductions
+    (lambda d: (np.sum(d), d.sum(axis=0), d.sum(axis=-1, keepdims=True)), ((3,), (2, 3))),
+    (lambda d: np.sum(d, axis=(0, 2)), ((2, 3, 2),)),
+    (lambda d: np.sum(d, where=MASK), ((3,), (2, 3))),
+    (lambda d: (np.mean(d), np.mean(d, axis=0), np.nanmean(d)), ((3,), (2, 3))),
+    (lambda d: (np.prod(d), np.nansum(d, axis=0)), ((2, 3),)),
+    (lambda d: (np.max(d), np.min(d, axis=0), np.amax(d, 0), np.amin(d)), ((2, 3),)),
+    (lambda d: (np.any(d > 0), np.all(d > 0, axis=0)), ((2, 3),)),
+    (lambda d: (np.std(d), np.var(d, axis=0, ddof=1)), ((3, 2),)),
+    (lambda d: (np.sum(np.float64(d)), np.mean(np.float64(d))), ((),)),
+    (lambda d: (np.cumsum(d), np.cumsum(d, axis=0), np.nancumsum(d)), ((3,), (2, 3))),
+    (lambda d: (np.cumprod(d), np.cumprod(d, axis=-1), np.nancumprod(d)), ((2, 3),)),
+    (lambda d: (np.cumulative_sum(d), np.cumulative_prod(d, include_initial=True)), ((3,),)),
+    (lambda d: np.cumulative_sum(d, axis=0), ((2, 3),)),
+    (lambda d: (np.sort(d), np.sort(d, axis=0), np.sort(d, axis=None)), ((2, 3),)),
+    (lambda d: (np.diff(d), np.diff(d, 2), np.diff(d, axis=0)), ((3, 3),)),
+    (lambda d: (np.repeat(d, 2), np.repeat(d, I, axis=0)), ((3,), (3, 2))),
+    (lambda d: (np.take(d, I), np.take(d, J), np.take(d, J, axis=0)), ((3,), (3, 2))),
+    (lambda d: np.take_along_axis(d, J, axis=1), ((2, 3),)),
+    (lambda d: builtins.sum(d), ((3,), (2, 3))),
+    (lambda d: builtins.sum([d, 2.0 * d], 1.0), ((), (3,))),
+    (lambda d: builtins.sum((V, d)), ((), (3,))),
+    # questions
+    (lambda d: V[: d.size] * 0 + d.ndim + len(d) + d.shape[0], ((3,), (3, 2))),
+    (lambda d: np.zeros(d.shape) + np.ones_like(d) + np.zeros_like(d), ((3,), (3, 2))),
+    (lambda d: np.zeros_like(np.empty_like(d)), ((2, 3),)),
+    (lambda d: np.size(d, 1) + np.size(d), ((2, 3),)),
+    (lambda d: np.full_like(d, 2.0), ((2, 3),)),
+    (lambda d: np.full_like(M, d), ((), (3,), (2, 1))),
+    (lambda d: (np.full((2, 3), d), np.full(3, d)), ((), (3,))),
+    (lambda d: 1.0 if np.iscomplexobj(d) or not np.isrealobj(d) else 2.0, ((3,),)),
+    # shapes
+    (lambda d: (np.broadcast_to(d, (2, 2, 3)), np.broadcast_to(d, (2, 3))), ((), (3,), (2, 3))),
+    (lambda d: (d.reshape(3, 2), d.reshape(-1), d.reshape((1, -1, 2))), ((2, 3),)),
+    (lambda d: np.reshape(d, (2, 3)).reshape(6), ((6,),)),
+    (lambda d: (np.ravel(d), d.flatten(), np.ndarray.flatten(d)), ((3,), (2, 3))),
+    (lambda d: (np.expand_dims(d, 1), np.expand_dims(d, -1)), ((3,), (2, 3))),
+    (lambda d: np.expand_dims(d, (0, 2)), ((3,),)),
+    (lambda d: (np.squeeze(d), np.squeeze(d, 1), np.squeeze(d, (1,))), ((3, 1),)),
+    (
+        lambda d: (np.atleast_1d(d), np.atleast_2d(d), np.atleast_3d(d)),
+        ((), (3,), (2, 3), (1, 2, 3)),
+    ),
+    (lambda d: (d.T, np.transpose(d), np.transpose(d, (1, 0))), ((2, 3),)),
+    (lambda d: (d.T, d.transpose(2, 0, 1), np.permute_dims(d, (1, 0, 2))), ((2, 3, 4),)),
+    (lambda d: (np.matrix_transpose(d), np.linalg.matrix_transpose(d)), ((2, 3), (2, 3, 4))),
+    (lambda d: (np.swapaxes(d, 0, -1), np.moveaxis(d, 0, 1)), ((2, 3), (2, 3, 4))),
+    (lambda d: np.moveaxis(d, (0, 1), (-1, 0)), ((2, 3, 4),)),
+    (lambda d: (np.flip(d), np.flip(d, 0), np.flip(d, (0, 1))), ((2, 3),)),
+    (lambda d: (np.flipud(d), np.fliplr(d)), ((2, 3),)),
+    (lambda d: (np.rot90(d), np.rot90(d, 3), np.rot90(d, 1, (1, 0))), ((2, 3), (2, 3, 4))),
+    (lambda d: (np.roll(d, 1), np.roll(d, -2, axis=0)), ((3,), (2, 3))),
+    (lambda d: np.roll(d, (1, 2), axis=(0, 1)), ((2, 3),)),
+    (lambda d: (np.tile(d, 2), np.tile(d, (2, 1)), np.tile(d, (2, 1, 3))), ((), (3,), (2, 3))),
+    (lambda d: (np.pad(d, 1), np.pad(d, (1, 2), constant_values=1.0)), ((3,), (2, 3))),
+    (lambda d: (np.pad(d, ((1, 0), (0, 2))), np.pad(d, ((1, 2),), mode="edge")), ((2, 3),)),
+    (lambda d: (np.tril(d), np.triu(d, 1), np.tril(d, k=-1)), ((3, 3), (2, 3, 3))),
+    (lambda d: (np.trace(d), np.trace(d, 1), np.diagonal(d, -1)), ((3, 3), (3, 3, 2))),
+    (lambda d: (np.linalg.trace(d), np.linalg.diagonal(d, offset=1)), ((3, 3), (2, 3, 3))),
+    (lambda d: (np.diag(d), np.diag(d, 1)), ((3, 3),)),
+    (lambda d: np.diag(d), ((3,),)),
+    # products
+    (lambda d: d @ V, ((3,), (2, 3), (2, 2, 3))),
+    (lambda d: V @ d, ((3,), (3, 2), (2, 3, 2))),
+    (lambda d: d @ S, ((3,), (2, 3), (2, 2, 3))),
+    (lambda d: S @ d, ((3,), (3, 2), (2, 3, 2))),
+    (lambda d: T @ d, ((3,), (3, 2), (2, 3, 2), (4, 1, 3, 2))),
+    (lambda d: d @ T, ((3,), (2, 3), (2, 2, 3), (4, 1, 2, 3))),
+    (lambda d: d @ d, ((3,), (3, 3))),
+    (lambda d: np.matmul(d, d[0]) + np.linalg.matmul(d[0], d), ((3, 3),)),
+    (lambda d: d @ d, ((2, 3, 3),)),
+    (lambda d: (np.dot(d, 2.0), np.dot(V, d), np.dot(S, d)), ((3,), (3, 2))),
+    (lambda d: (np.dot(V, d), np.inner(d, M)), ((),)),
+    (lambda d: np.dot(T, d), ((3, 2),)),
+    (lambda d: (np.inner(d, V), np.inner(M, d)), ((3,), (2, 3))),
+    (lambda d: np.vdot(d, M), ((2, 3),)),
+    (lambda d: np.vdot(V, d), ((3,),)),
+    (lambda d: (np.vecdot(d, V), np.linalg.vecdot(M, d)), ((3,), (2, 3))),
+    (lambda d: (np.outer(d, V), np.outer(V, d), np.outer(d, d)), ((3,),)),
+    (lambda d: np.linalg.outer(d, V), ((3,),)),
+    (lambda d: (np.tensordot(d, S, 1), np.tensordot(S, d, ([1], [1]))), ((2, 3), (2, 3, 3))),
+    (lambda d: np.tensordot(d, S, 2) + np.linalg.tensordot(S, d, axes=2), ((3, 3),)),
+    (lambda d: (np.einsum("ij,jk", d, S), np.einsum("ij->j", d)), ((2, 3),)),
+    (lambda d: np.einsum("...j,jk->...k", d, S), ((3,), (2, 3))),
+    (lambda d: np.einsum("ij,kj->ik", d, d), ((2, 3),)),
+    (lambda d: np.linalg.solve(S, d), ((3,), (3, 2))),
+    # joins
+    (lambda d: (np.concatenate([d, V]), np.concatenate((V, d, d), axis=-1)), ((3,),)),
+    (lambda d: (np.concatenate([d, M]), np.concatenate([d, M], axis=None)), ((2, 3),)),
+    (lambda d: (np.concat([M, d], axis=1), np.append(M, d), np.append(d, M, axis=0)), ((2, 3),)),
+    (lambda d: (np.stack([d, V]), np.stack((V, d), axis=1), np.stack([d, d], -1)), ((3,),)),
+    (lambda d: (np.vstack([d, V]), np.hstack([d, V]), np.column_stack([d, V])), ((3,),)),
+    (lambda d: (np.vstack([d, M]), np.hstack([d, M]), np.column_stack([d, M])), ((2, 3),)),
+    (lambda d: (np.vstack([d, 1.0]), np.hstack([d, 1.0]), np.dstack([d, 1.0])), ((),)),
+    (lambda d: np.dstack([d, V]), ((3,),)),
+    (lambda d: (np.array([d, 1.0]), np.array([[d, 1.0], [2.0, d]])), ((), (3,))[:1]),
+    (lambda d: (np.array(d), np.asarray(d), np.asanyarray(d)), ((), (3,))),
+    (lambda d: (np.split(d, 2)[1], np.split(d, [1], axis=0)[0]), ((4,), (4, 2))),
+    (lambda d: (np.array_split(d, 3)[0], np.vsplit(d, 2)[0], np.hsplit(d, 2)[1]), ((4, 2),)),
+    (lambda d: (np.hsplit(d, 2)[1], np.dsplit(np.atleast_3d(d), 1)[0]), ((4,),)),
+    # lists of unknown length, and Python's operators on containers
+    (lambda d: [d, 2.0] + [d * 2], ((), (3,))),
+    # helpers
+    (lambda d: runtime.stop_gradient(d) * 2.0, ((3,),)),
+    (lambda d: (runtime.masked_times(d, V), runtime.masked_times(V, d)), ((), (3,), (2, 3))),
+    (lambda d: runtime.unbroadcast(d, (3,), (2, 3)), ((), (3,), (2, 3), (1,), (2, 1))),
+    (lambda d: runtime.unbroadcast(d, (1, 3)), ((2, 3), (4, 2, 3))),
+    (lambda d: runtime.unbroadcast(d, ()), ((2, 3),)),
+    # elements
+    (lambda d: (d[1], d[1:], d[::-1], d[..., 0], d[None], d[:, None]), ((3,), (3, 2))),
+    (lambda d: (d[I], d[J], d[MASK], d[I > 0]), ((3,), (3, 2))),
+    (lambda d: (d[I, :, I], d[0, :, I], d[:, I, I], d[I, None, I]), ((3, 3, 3),)),
+    (lambda d: (d[J, ..., I], d[I[:2, None], :, I]), ((3, 3, 3),)),
+    # what no rule knows
+    (lambda d: np.convolve(d, V), ((3,),)),
+    (lambda d: np.linalg.inv(d + S), ((3, 3),)),
+    (lambda d: np.kron(d, V), ((3,),)),
+    (lambda d: np.linalg.norm(d, axis=0), ((2, 3),)),
+    (lambda d: np.median(d), ((2, 3),)),
+    (lambda d: np.linalg.slogdet(d + S), ((3, 3),)),
+    (lambda d: not d > 0, ((),)),
+]
