@@ -1,7 +1,17 @@
 """adcompile: plain Python and NumPy in, a plain Python gradient out."""
 
 from adcompile import optim
-from adcompile.api import elementwise_grad, grad, hvp, jvp, value_and_grad, vjp
+from adcompile.api import (
+    elementwise_grad,
+    grad,
+    hessian,
+    hvp,
+    jacobian,
+    jvp,
+    value_and_grad,
+    vjp,
+)
+from adcompile.debugging import debug
 from adcompile.derivative import Derivative
 from adcompile.errors import (
     AdcompileError,
@@ -9,6 +19,7 @@ from adcompile.errors import (
     InternalError,
     MissingRule,
     NotDifferentiable,
+    NumericsError,
     SignatureError,
     SourceUnavailable,
     TypeMismatch,
@@ -27,6 +38,7 @@ __all__ = [
     "InternalError",
     "MissingRule",
     "NotDifferentiable",
+    "NumericsError",
     "SignatureError",
     "SourceUnavailable",
     "Specialisation",
@@ -35,10 +47,13 @@ __all__ = [
     "check_grads",
     "check_rule",
     "clip_gradient",
+    "debug",
     "elementwise_grad",
     "grad",
     "gradient_of",
+    "hessian",
     "hvp",
+    "jacobian",
     "jvp",
     "optim",
     "stop_gradient",

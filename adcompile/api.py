@@ -17,11 +17,30 @@ from typing import Any, overload
 from adcompile import wrt as wrt_
 from adcompile.derivative import Derivative
 from adcompile.errors import AdcompileError, shortened
-from adcompile.modes import CHAINS, ElementwiseGrad, Grad, Hvp, Jvp, Mode, Vjp
+from adcompile.modes import (
+    CHAINS,
+    ElementwiseGrad,
+    Grad,
+    Hessian,
+    Hvp,
+    Jacobian,
+    Jvp,
+    Mode,
+    Vjp,
+)
 from adcompile.pullback import PullingBack
 from adcompile.wrt import Wrt
 
-__all__ = ["elementwise_grad", "grad", "hvp", "jvp", "value_and_grad", "vjp"]
+__all__ = [
+    "elementwise_grad",
+    "grad",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jvp",
+    "value_and_grad",
+    "vjp",
+]
 
 Function = Callable[..., Any]
 Decorator = Callable[[Function], Derivative]
@@ -141,6 +160,36 @@ def hvp(f: Any = None, wrt: Wrt = 0, has_aux: bool = False) -> Any:
     return _make(f, CHAINS[hvp](wrt, has_aux), "numpy")
 
 
+def jacobian(f: Any = None, mode: str = "auto", wrt: Wrt = 0, has_aux: bool = False) -> Any:
+    """The derivatives of all elements of `f(x)` by all elements of `x`.
+
+    Args:
+        f: a function of arrays, numbers and trees of them that returns any tree of these.
+        mode: "forward" carries one direction for each element of the argument through the program,
+            "reverse" one for each element of the value; "auto" takes what is less, by the sizes at
+            hand when it is compiled.
+        wrt: the parameters, as in `grad`.
+        has_aux: `f` returns `(value, aux)`; then the result is `(jacobian, aux)`.
+
+    Returns:
+        A `Derivative` with the parameters of `f`. For an array of shape `s` that is computed from
+        one of shape `t` it returns an array of shape `s + t`; for trees, the structure of the value
+        with that of the argument (a tuple for several) at each leaf. All directions go through one
+        sweep, along a leading axis.
+    """
+    return _make(f, CHAINS[jacobian](mode, wrt, has_aux), "numpy")
+
+
+def hessian(f: Any = None, wrt: Wrt = 0, has_aux: bool = False) -> Any:
+    """The second derivatives of one real number: the Jacobian of `grad(f)`, by forward mode.
+
+    For a parameter of shape `s` the result has shape `s + s`; for trees and several parameters it
+    has the structure of the gradient, with that structure again at each leaf. `wrt` and `has_aux`
+    are as in `grad`.
+    """
+    return _make(f, CHAINS[hessian](wrt, has_aux), "numpy")
+
+
 def _grad(wrt: Wrt = 0, has_aux: bool = False, backend: str = "numpy") -> tuple[Mode, ...]:
     return (Grad(wrt, has_aux),)
 
@@ -167,6 +216,14 @@ def _hvp(wrt: Wrt = 0, has_aux: bool = False) -> tuple[Mode, ...]:
     return (Grad(wrt, has_aux), Hvp(wrt, has_aux))
 
 
+def _jacobian(mode: str = "auto", wrt: Wrt = 0, has_aux: bool = False) -> tuple[Mode, ...]:
+    return (Jacobian(wrt, has_aux, direction=mode),)
+
+
+def _hessian(wrt: Wrt = 0, has_aux: bool = False) -> tuple[Mode, ...]:
+    return (Grad(wrt, has_aux), Hessian(wrt, has_aux))
+
+
 CHAINS.update(
     {
         grad: _grad,
@@ -175,6 +232,8 @@ CHAINS.update(
         jvp: _jvp,
         vjp: _vjp,
         hvp: _hvp,
+        jacobian: _jacobian,
+        hessian: _hessian,
     }
 )
 

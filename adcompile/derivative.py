@@ -26,6 +26,7 @@ from adcompile.guards import MISSED, make_entry, with_fallback
 from adcompile.ir.core import Function, Loc
 from adcompile.ir.types import Type
 from adcompile.modes import Derived, Mode
+from adcompile.modes.jacobian import SIZES, sizes_of
 from adcompile.overlap import aliases
 from adcompile.pipeline import compile_derivative
 from adcompile.signature import Path, look_up
@@ -184,7 +185,8 @@ class Derivative(Derived):
     def _compile(
         self, found: dict[str, Type], arguments: dict[str, Any], outer: list[Path]
     ) -> Specialisation:
-        self.mode.check(arguments, inspect.signature(self.inner), self._loc())
+        self.mode.check(arguments, self.inner, self._loc())
+        token = SIZES.set(sizes_of(found, arguments))
         try:
             generated, program = self._generate(*_as_passed(self.__signature__, found))
             function = load(generated, program.name)
@@ -193,6 +195,8 @@ class Derivative(Derived):
         except Exception as e:
             what = f"compiling {self.__qualname__} failed: {type(e).__name__}: {e}"
             raise InternalError(what, self._loc()) from e
+        finally:
+            SIZES.reset(token)
         globals = globals_of(generated, outer)
         entry = self._make_entry(found, arguments, function, program, globals)
         return Specialisation(program.name, generated, function, program, entry, globals)

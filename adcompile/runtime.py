@@ -46,12 +46,34 @@ def unbroadcast(d: Any, shape: tuple[int, ...], other: tuple[int, ...] = ()) -> 
 def zeros_like(items: list[Any], *keys: Any) -> list[Any]:
     """A list of zeros with the shapes and dtypes of the arrays and numbers in `items`.
 
-    With `keys`, of what stands under them in each item: `item[key]`, or `item.key`.
+    With `keys`, of what stands under them in each item: `item[key]`, or `item.key`. Zero for a
+    tuple that was saved is None. Without `items`, on a path that has not made them, there are none.
     """
-    for key in keys:
-        inside = [isinstance(x, dict) or not isinstance(key, str) for x in items]
-        items = [x[key] if ok else getattr(x, key) for x, ok in zip(items, inside)]
-    return [np.zeros_like(x) if np.ndim(x) else 0.0 for x in items]
+    found: list[Any] = []
+    for x in items or ():
+        left = list(keys)
+        while left and not isinstance(x, list):
+            key = left.pop(0)
+            by_name = isinstance(key, str) and not isinstance(x, dict)
+            x = getattr(x, key) if by_name else x[key]
+        if isinstance(x, list):
+            found.append(zeros_like(x, *left))
+        else:
+            number = isinstance(x, np.ndarray) and x.ndim
+            found.append(np.zeros_like(x) if number else None if isinstance(x, tuple) else 0.0)
+    return found
+
+
+def add_saved(x: Any, y: Any) -> Any:
+    """The sum of two cotangents of what one half of a split function handed to the other.
+
+    They are tuples of arrays, numbers, lists and such tuples, or None for zero.
+    """
+    if x is None or y is None:
+        return y if x is None else x
+    if isinstance(x, tuple | list):
+        return type(x)([add_saved(a, b) for a, b in zip(x, y)])
+    return x + y
 
 
 def last_writes(shape: tuple[int, ...], index: Any) -> Any:
@@ -64,3 +86,12 @@ def last_writes(shape: tuple[int, ...], index: Any) -> Any:
     entries = np.arange(entries.size).reshape(entries.shape)
     writer[index] = entries
     return writer[index] == entries
+
+
+def masked_times(d: Any, p: Any) -> Any:
+    """`d * p`, and zero wherever `d` is zero, whatever `p` is there."""
+    if np.ndim(d) or np.ndim(p):
+        return np.where(d != 0, d * p, 0)
+    if d != 0:
+        return d * p
+    return d * (p.dtype.type(0) if isinstance(p, np.generic | np.ndarray) else 0.0)

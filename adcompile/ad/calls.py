@@ -12,11 +12,12 @@ import numpy as np
 
 from adcompile import errors
 from adcompile.ad import cotangents as cot
-from adcompile.ad.activity import carries_derivative, differentiable
-from adcompile.ad.sweep import Frame, Sweep, handles, sweep_ops
+from adcompile.ad import marks, masks
+from adcompile.ad.activity import active_values
+from adcompile.ad.sweep import Frame, Path, Sweep, handles, sweep_ops
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
-from adcompile.ir.core import Block, Value
+from adcompile.ir.core import Block, Function, Value
 from adcompile.ir.infer.values import array_of
 from adcompile.ir.types import Array, Scalar, Seq, Tree, Type
 from adcompile.rules.apply import apply, apply_parts, check_form
@@ -62,7 +63,7 @@ def _elementwise(frame: Frame, op: core.Call, ds: list[Value | None], rules: Rul
         p = None if place is None else slopes.get(place)
         if p is None or core.constant(p) is None:
             continue
-        c = cot.times(b, d, p, op.result.type)
+        c = masks.times(b, d, p, op.result.type, frame.sweep.marks, op.result)
         other = next((v for v in args if v is not x and cot.shape_of(v.type)), None)
         other = other if len(args) == 2 else None
         frame.add(x, _fit(frame, op, cot.reduce_to(b, c, op.result, x, other), x))
@@ -89,11 +90,11 @@ def _by_rule(
     y = op.result if len(op.results) == 1 else tuple(op.results)
     found = NotImplemented
     if position in rules.linear:
-        d = ds[0]
-        assert d is not None
-        if rules.shape == "rearranges" and _is_one_number(d, op.operands[k]):
-            check_form(b, rules.linear[position], [d, *op.args], op.kwargs)
-            return _everywhere(b, d, op.operands[k].type)
+        if rules.shape == "rearranges" and ds[0] is not None and _is_one_number(ds[0], op, k):
+            check_form(b, rules.linear[position], [ds[0], *op.args], op.kwargs)
+            return _everywhere(b, ds[0], op.operands[k].type)
+        if len(ds) > 1:  # of several results, a linear rule gets them all
+            ds[:] = [cot.zeros(b, r) if d is None else d for d, r in zip(ds, op.results)]
         d = _incoming(frame, op, ds, rules)
         found = apply(b, rules.linear[position], [d, *op.args], op.kwargs)
     elif position in rules.adjoint:
@@ -122,8 +123,8 @@ def _refuses(found: Value | object) -> bool:
     return found is NotImplemented
 
 
-def _is_one_number(d: Value, x: Value) -> bool:
-    return cot.shape_of(d.type) == () and not isinstance(x.type, Seq)
+def _is_one_number(d: Value, op: core.Call, k: int) -> bool:
+    return cot.shape_of(d.type) == () and not isinstance(op.operands[k].type, Seq)
 
 
 def _everywhere(b: Builder, d: Value, t: Type) -> Value:
@@ -177,20 +178,38 @@ def _transpose(
     out = apply(b.into(scratch), tangent, [unknown, y, *op.args], op.kwargs)
     if _refuses(out):
         raise _missing(op, k)
-    linear = {unknown}
-    moving = []
-    for inner in scratch.ops:
-        if any(v in linear for v in inner.operands) and differentiable(inner):
-            linear.update(r for r in inner.results if carries_derivative(r.type))
-            moving.append(inner)
-    sweep = Sweep(linear, {}, frame.sweep.order)
+    outs = out.owner.operands if isinstance(d, tuple) else [out]  # type: ignore[union-attr]
+    linear = active_values(Function("tangent", scratch, []), [unknown], outs)
+    body_ops = list(scratch.ops)
+    sweep = Sweep(linear, {}, frame.sweep.order, frame.sweep.links)
     sweep.adopt(scratch)
+    sweep.marks = _marks_inside(frame, op, scratch, linear, out)
     start = len(b.block.ops)
     b.block.ops.extend(scratch.ops)
     body = Frame(sweep, scratch, b)
-    outs = out.owner.operands if isinstance(d, tuple) else [out]  # type: ignore[union-attr]
     for d_k, out_k in zip(d if isinstance(d, tuple) else (d,), outs, strict=True):
         body.add(out_k, d_k)
-    sweep_ops(body, moving)
+    sweep_ops(body, body_ops)
     core.substitute(Block([], b.block.ops[start:]), {unknown: x})
-    return body.get(unknown)
+    return _found(body, unknown, x.type, ())
+
+
+def _found(body: Frame, v: Value, t: Type, path: Path) -> Value | None:
+    """The cotangent of what stands under `path` in `v`, None for zero."""
+    if not isinstance(t, Tree):
+        return body.get(v, path)
+    b = body.builder
+    items = [_found(body, v, item, (*path, k)) for k, item in zip(t.keys, t.items, strict=True)]
+    return b.make(t.node, t.keys, [b.const(None) if d is None else d for d in items])
+
+
+def _marks_inside(
+    frame: Frame, op: core.Call, body: Block, linear: set[Value], out: Value
+) -> marks.Marks | None:
+    """The marks for the transposition of a tangent rule: what comes in has those of its result."""
+    outside = frame.sweep.marks
+    if outside is None:
+        return None
+    outs = [out] if len(op.results) == 1 else out.owner.operands  # type: ignore[union-attr]
+    start = {v: outside.of(r) for v, r in zip(outs, op.results, strict=True) if v in linear}
+    return marks.of_cotangents(body, linear, start, outer=outside)

@@ -125,6 +125,8 @@ def _loop(frame: Frame, op: core.For | core.While) -> None:
     heads = op.operands[:3] if ranged and not op.stops else _trips(frame, op)
     types = [p.type for p in body.params[1:]]
     nothing = [frame.builder.new_seq(d.type.item) for _, d, _ in lists]  # type: ignore[union-attr]
+    for (_, d, _), empty in zip(lists, nothing, strict=True):
+        empty.name = d.name
     operands = [*heads, *inits, *starts, *nothing]
     reverse = not (isinstance(op, core.For) and op.over == "range" and op.reverse)
     new = frame.builder.add(core.For, operands, types, body=body, reverse=reverse)

@@ -15,11 +15,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from adcompile import runtime
+from adcompile.ad import selections
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import Value, constant
 from adcompile.ir.infer.sizes import members
-from adcompile.ir.types import INT, Array, Scalar, Seq, Size, Type, is_many
+from adcompile.ir.types import INT, SAVED, Array, Scalar, Seq, Size, Type, is_many
 
 
 def same_size(a: Size, b: Size) -> bool:
@@ -40,6 +41,28 @@ def is_full(t: Type, like: Type) -> bool:
 def is_narrow(t: Type) -> bool:
     """Whether `t` is that of a NumPy number which is no Python float (one of float64 is)."""
     return isinstance(t, Array) and not t.shape and t.dtype != np.float64
+
+
+_ARITHMETIC = (operator.add, operator.sub, operator.mul, operator.truediv, operator.neg)
+
+
+def is_of_numpy(d: Value, budget: int = 8) -> bool:
+    """Whether the number `d` is surely one of NumPy: where paths meet, it may be Python's 0.0."""
+    op = d.owner
+    if isinstance(d.type, Scalar) or isinstance(op, core.For) or not budget:
+        return False
+    if isinstance(op, core.If):
+        k = op.results.index(d)
+        return all(is_of_numpy(block.yields[k], budget - 1) for block in op.blocks)
+    if isinstance(op, core.Call) and op.fn in _ARITHMETIC:
+        return any(is_of_numpy(v, budget - 1) for v in reversed(op.operands))
+    return not (isinstance(op, core.Call) and op.fn is runtime.masked_times)
+
+
+def exact(b: Builder, d: Value, t: Type) -> Value:
+    """`d` as a result of type `t`: a number of NumPy, not of Python, where that is one."""
+    number = isinstance(t, Array) and not t.rank and isinstance(d.type, Array | Scalar)
+    return b.call(t.dtype.type, d) if number and not is_of_numpy(d) else d
 
 
 def materialize(b: Builder, d: Value, like: Value) -> Value:
@@ -87,10 +110,12 @@ def _is_mask(t: Type) -> bool:
 def add(b: Builder, old: Value | None, new: Value) -> Value:
     if old is None:
         return new
+    if old.type == SAVED or new.type == SAVED:
+        return b.call_op(runtime.add_saved, [old, new], types=[SAVED]).result
     if isinstance(old.type, Seq):
         heads = [b.const(0), b.call(len, old), b.const(1)]
         return add_at(b, heads, old, lambda inner, i: inner.index(new, ("value",), [i]))
-    return b.add_values(old, new)
+    return selections.add(b, old, new)
 
 
 def add_at(
@@ -101,7 +126,7 @@ def add_at(
     body = core.Block([i, carried])
     inner = b.into(body)
     more = item(inner, i)
-    if isinstance(more.type, Seq):
+    if isinstance(more.type, Seq) or more.type == SAVED:
         whole = add(inner, inner.index(carried, ("value",), [i]), more)
         made = inner.update(carried, whole, ("value",), [i])
     else:
@@ -149,6 +174,14 @@ def _fit(b: Builder, d: Value, z: Value) -> None:
         return
     sizes = [f if f in members(h) else h for h, f in zip(have, full, strict=True)]
     d.type = Array(d.type.dtype, tuple(sizes))  # type: ignore[union-attr]
+
+
+def fitted(d: Value, t: Type, order: int) -> Value:
+    """`d`, made by the sweep of this order and filled out: its sizes are those of `t`."""
+    made = isinstance(d.owner, core.Op) and d.owner.order == order
+    if made and isinstance(d.type, Array) and len(shape_of(t)) == d.type.rank:
+        d.type = Array(d.type.dtype, shape_of(t))
+    return d
 
 
 def _like(d: Value, x: Value) -> Type:

@@ -9,19 +9,24 @@ value with the tree's layout whose leaves without derivative are None.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from adcompile import errors
 from adcompile.ad import cotangents as cot
+from adcompile.ad import marks, masks
 from adcompile.ad.activity import active_values, carries_derivative
+from adcompile.ad.tapes import Tape, Tapes, first_names, parts_of, tapes
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import Block, Function, Op, Param, Value
 from adcompile.ir.identities import Alias, Hook
 from adcompile.ir.types import NONE, SAVED, Array, Scalar, Seq, Tree, Type, Undefined
-from adcompile.rules.apply import apply, apply_parts, check_form
+from adcompile.rules.apply import apply, apply_parts
 from adcompile.rules.registry import Rules, lookup
 
 Tangent = Value | tuple | None  # None is zero; a tuple has one entry for each child of a tree
@@ -33,7 +38,7 @@ def jvp(fn: Function, wrt: Sequence[int]) -> Function:
 
     Raises MissingRule for a function without a rule on a differentiated path.
     """
-    return _Forward({}).function(fn, tuple(wrt))
+    return _Forward({}).function(fn, tuple(wrt), marks.PLAIN)
 
 
 def tangent_type(t: Type) -> Type:
@@ -50,25 +55,40 @@ def tangent_type(t: Type) -> Type:
 
 @dataclass(eq=False, slots=True)
 class _Forward:
-    """The functions differentiated so far, by callee and active parameters."""
+    """The functions differentiated so far: by callee, active parameters and their tangents."""
 
-    done: dict[tuple[Function, tuple[int, ...]], Function]
+    done: dict[tuple[Function, tuple[int, ...], marks.Mark], Function]
 
-    def function(self, fn: Function, wrt: tuple[int, ...]) -> Function:
-        if (fn, wrt) in self.done:
-            return self.done[fn, wrt]
+    def function(self, fn: Function, wrt: tuple[int, ...], mark: marks.Mark) -> Function:
+        key = fn, wrt, mark
+        if key in self.done:
+            return self.done[key]
         sources = [fn.block.params[k] for k in wrt]
         block = Block([Value(p.type, p.name) for p in fn.block.params])
         tangents = [_dotted(Value(tangent_type(p.type), None, block), p) for p in sources]
         block.params += tangents
-        params = [*fn.params, *[Param(f"{fn.params[k].name}_dot") for k in wrt]]
-        made = self.done[fn, wrt] = Function(f"{fn.name}_jvp", block, params, fn.doc, fn.loc)
+        params = list(fn.params)
+        for k in wrt:
+            params.append(Param(_fresh(f"{fn.params[k].name}_dot", {p.name for p in params})))
+        made = self.done[key] = Function(f"{fn.name}_jvp", block, params, fn.doc, fn.loc)
         order = 1 + max((op.order for op in core.walk(fn.block)), default=0)
         active = active_values(fn, sources, fn.returns)
         new = dict(zip(fn.block.params, block.params, strict=False))
         dots: dict[Value, Tangent] = dict(zip([new[p] for p in sources], tangents, strict=True))
-        _drive(_Sweep(self, Builder(block, fn.loc, order), active, new, dots).block(fn.block))
+        found = marks.of_tangents(fn, active, dict.fromkeys(sources, mark))
+        held = tapes(fn, active)
+        active -= {v for v in held.found if held.get(v) is not None}  # their tangents are in them
+        sweep = _Sweep(self, Builder(block, fn.loc, order), active, found, held, new, dots)
+        _drive(sweep.block(fn.block))
         return made
+
+
+def _fresh(name: str, taken: set[str]) -> str:
+    """`name`, or one like it that is not taken."""
+    count = 2
+    while name in taken:
+        name, count = f"{name.rstrip('0123456789')}{count}", count + 1
+    return name
 
 
 def _drive(main: Steps) -> None:
@@ -95,6 +115,8 @@ class _Sweep:
     forward: _Forward
     b: Builder
     active: set[Value]
+    marks: marks.Marks | None
+    tapes: Tapes
     new: dict[Value, Value]
     dots: dict[Value, Tangent] = field(default_factory=dict)
 
@@ -117,6 +139,8 @@ class _Sweep:
         b = self.b
         if isinstance(v.type, Undefined) or (v.type == SAVED and t is None):
             return b.undef(v.type)
+        if t is None and isinstance(v.owner, core.Undef):
+            return b.undef(tangent_type(v.type))
         if isinstance(v.type, Tree):
             children = [
                 self.full(b.item(v, key), self.child(v.type, t, key), zeros) for key in v.type.keys
@@ -138,6 +162,11 @@ class _Sweep:
             return None
         return self.b.item(t, key)
 
+    def type_of(self, old: Value) -> Type:
+        """The type of the copy of `old`: a tape has its tangents in it."""
+        tape = self.tapes.get(old)
+        return old.type if tape is None else self.tapes.joined(tape, tangent_type)
+
     # --- blocks ---------------------------------------------------------------------------------
 
     def block(self, block: Block) -> Steps:
@@ -148,6 +177,7 @@ class _Sweep:
             if isinstance(op, core.Return):
                 values = [self.new[v] for v in op.operands]
                 dots = [self.full(self.new[v], self.dot(v)) for v in op.operands]
+                dots = [cot.exact(self.b, t, v.type) for t, v in zip(dots, values, strict=True)]
                 self.b.return_(*values, *dots)
             elif not isinstance(op, core.Yield):
                 handler = _HANDLERS.get(type(op))
@@ -170,7 +200,7 @@ class _Sweep:
         """
         outer, self.b = self.b, self.b.into(new)
         for p in params:
-            self.new[p] = Value(p.type, p.name, new)
+            self.new[p] = Value(self.type_of(p), p.name, new)
             new.params.append(self.new[p])
         for p, moves in zip(params, moving):
             if moves:
@@ -197,7 +227,7 @@ class _Sweep:
             setattr(made, name, fields[name] if name in fields else getattr(op, name))
         made.operands, made.results = inputs, []
         for r in op.results:
-            self.new[r] = Value(r.type, r.name, made)
+            self.new[r] = Value(self.type_of(r), r.name, made)
             made.results.append(self.new[r])
         self.b.block.ops.append(made)
         return made
@@ -237,10 +267,13 @@ def _call(s: _Sweep, op: core.Call) -> None:
         s.put(op.result, _elementwise(s, op, made, rules))
         return
     totals: list[Tangent] = [None] * len(op.results)
+    joint = _together(s, op, rules)
+    if joint:
+        totals = _linear(s, made, rules, joint)
     for k, v in enumerate(op.operands):
         t = s.dot(v)
-        if t is not None:
-            parts = _by_rule(s, made, rules, k, t)
+        if t is not None and k not in joint:
+            parts = _by_rule(s, made, rules, k, v, t)
             totals = [_plus(s.b, a, c) for a, c in zip(totals, parts, strict=True)]
     for r, t in zip(op.results, totals, strict=True):
         s.put(r, t)
@@ -259,31 +292,35 @@ def _position(op: core.Call, k: int, rules: Rules) -> int | None:
 
 def _elementwise(s: _Sweep, op: core.Call, made: core.Call, rules: Rules) -> Tangent:
     assert rules.partials is not None
-    tangents = {_position(op, k, rules): s.dot(v) for k, v in enumerate(op.operands)}
+    places = {_position(op, k, rules): v for k, v in enumerate(op.operands)}
+    tangents = {k: s.dot(v) for k, v in places.items()}
     wanted = frozenset([k for k, t in tangents.items() if k is not None and isinstance(t, Value)])
     slopes = apply_parts(s.b, rules.partials, [made.result, *made.args], made.kwargs, wanted)
+    same = dict(zip([*made.operands, made.result], [*op.operands, op.result], strict=True))
     total: Tangent = None
     for k, t in tangents.items():
         p = None if k is None else slopes.get(k)
         if p is not None and isinstance(t, Value) and core.constant(p) is not None:
-            total = _plus(s.b, total, cot.times(s.b, t, p, op.result.type))
+            c = masks.times(s.b, t, p, op.result.type, s.marks, places[k], same)
+            total = _plus(s.b, total, c)
     return total
 
 
-def _by_rule(s: _Sweep, op: core.Call, rules: Rules, k: int, t: Tangent) -> Sequence[Tangent]:
-    """What the tangent of operand `k` adds to those of the results."""
+def _by_rule(
+    s: _Sweep, op: core.Call, rules: Rules, k: int, old: Value, t: Tangent
+) -> Sequence[Tangent]:
+    """What the tangent of operand `k`, a copy of `old`, adds to those of the results."""
     b, position = s.b, _position(op, k, rules)
-    if position in rules.linear:
-        check_form(b, rules.linear[position], [t, *op.args], op.kwargs)
-        operands = list(op.operands)
-        operands[k] = s.full(op.operands[k], t, zeros=True)
-        kwargs = dict(zip(op.keywords, operands[len(op.args) :], strict=True))
-        return [b.call_op(op.fn, operands[: len(op.args)], kwargs, member=op.member).result]
+    if _is_linear(s, op, rules, k):
+        return _linear(s, op, rules, {k: t})
     found: Any = NotImplemented
     if position in rules.tangent:
         y = op.result if len(op.results) == 1 else tuple(op.results)
         given = s.full(op.operands[k], t, zeros=True)
+        start = len(b.block.ops)
         found = apply(b, rules.tangent[position], [given, y, *op.args], op.kwargs)
+        if s.marks is not None and s.marks.of(old).infinite:
+            masks.select_within(b, start, given)
         if core.constant(found) is None:
             return [None] * len(op.results)
     if found is NotImplemented or core.constant(found) is NotImplemented:
@@ -296,6 +333,34 @@ def _by_rule(s: _Sweep, op: core.Call, rules: Rules, k: int, t: Tangent) -> Sequ
     return [None if core.constant(part) is None else part for part in found.owner.operands]
 
 
+def _linear(s: _Sweep, op: core.Call, rules: Rules, tangents: dict[int, Tangent]) -> list[Tangent]:
+    """The function itself, of these tangents in place of the operands."""
+    operands = list(op.operands)
+    for k, t in tangents.items():
+        stays = t is None and rules.shape == "broadcasts"
+        operands[k] = s.b.const(0.0) if stays else s.full(operands[k], t, zeros=True)
+    kwargs = dict(zip(op.keywords, operands[len(op.args) :], strict=True))
+    return list(s.b.call_op(op.fn, operands[: len(op.args)], kwargs, member=op.member).results)
+
+
+def _is_linear(s: _Sweep, op: core.Call, rules: Rules, k: int) -> bool:
+    """Whether the function is linear in operand `k` in this form: its rule does not refuse it."""
+    body = rules.linear.get(_position(op, k, rules))  # type: ignore[arg-type]
+    if body is None:
+        return False
+    y = op.result if len(op.results) == 1 else tuple(op.results)
+    back = apply(s.b.into(Block()), body, [y, *op.args], op.kwargs)
+    return core.constant(back) is not NotImplemented
+
+
+def _together(s: _Sweep, op: core.Call, rules: Rules) -> dict[int, Tangent]:
+    """The tangents of the operands that it is linear in together, if there is any."""
+    places = [_position(op, k, rules) for k in range(len(op.operands))]
+    found = {k: s.dot(op.operands[k]) for k, p in enumerate(places) if p in rules.joint}
+    moving = [k for k, t in found.items() if t is not None]
+    return found if moving and _is_linear(s, op, rules, moving[0]) else {}
+
+
 def _invoke(s: _Sweep, op: core.Invoke) -> None:
     wrt = tuple(k for k, v in enumerate(op.operands) if s.dot(v) is not None)
     if not wrt:
@@ -303,7 +368,9 @@ def _invoke(s: _Sweep, op: core.Invoke) -> None:
         return
     operands = [s.new[v] for v in op.operands]
     dots = [s.full(operands[k], s.dot(op.operands[k])) for k in wrt]
-    made = s.copy(op, [*operands, *dots], callee=s.forward.function(op.callee, wrt))
+    mark = marks.together(s.marks, [op.operands[k] for k in wrt])
+    callee = s.forward.function(op.callee, wrt, mark)
+    made = s.copy(op, [*operands, *dots], callee=callee)
     for r in op.results:
         t = _dotted(Value(tangent_type(r.type), None, made), r)
         made.results.append(t)
@@ -320,7 +387,10 @@ def _plain(s: _Sweep, op: Op) -> None:
 def _index(s: _Sweep, op: core.Index) -> None:
     s.copy(op)
     t = s.dot(op.operands[0])
-    if isinstance(t, Value):
+    if isinstance(t, Value) and cot.shape_of(t.type) == () and not isinstance(t.type, Seq):
+        shape = cot.shape_of(op.result.type)  # of a number there is no more than new axes
+        s.put(op.result, s.b.call(np.reshape, t, shape) if shape else t)
+    elif isinstance(t, Value):
         s.put(op.result, s.b.index(t, op.spec, [s.new[v] for v in op.operands[1:]], item=op.item))
 
 
@@ -331,6 +401,9 @@ def _update(s: _Sweep, op: core.Update) -> None:
     if t_v is None and (t_x is None or op.mode != "="):
         s.put(op.result, t_x)
         return
+    if isinstance(x.type, Array) and not x.type.rank:
+        s.put(op.result, _of_one_element(s, op, t_x, t_v))
+        return
     base = s.full(s.new[x], t_x)
     lists = isinstance(x.type, Seq)
     new = s.full(s.new[v], t_v) if t_v is not None or lists else s.b.const(0.0)
@@ -339,6 +412,17 @@ def _update(s: _Sweep, op: core.Update) -> None:
         for step, operands in zip(op.views, op.view_operands, strict=True)
     ]
     s.put(op.result, s.b.update(base, new, op.spec, [s.new[i] for i in op.at], op.mode, views))
+
+
+def _of_one_element(s: _Sweep, op: core.Update, t_x: Tangent, t_v: Tangent) -> Tangent:
+    """The tangent of an array of rank 0 after a write: a number, which cannot be written into."""
+    if isinstance(t_v, Value) and isinstance(t_v.type, Array) and t_v.type.rank:
+        t_v = s.b.call(np.reshape, t_v, ())
+    if op.mode == "=":
+        return t_v
+    if op.mode == "-" and isinstance(t_v, Value):
+        t_v = s.b.call(operator.neg, t_v)
+    return _plus(s.b, t_x, t_v)
 
 
 def _make(s: _Sweep, op: core.Make) -> None:
@@ -379,8 +463,15 @@ def _new_seq(s: _Sweep, op: core.NewSeq) -> None:
 
 
 def _append(s: _Sweep, op: core.Append) -> None:
-    s.copy(op)
     seq, item = op.operands
+    tape = s.tapes.get(seq)
+    if tape is not None:
+        parts = parts_of(item)
+        dots = [s.full(s.new[parts[k]], s.dot(parts[k])) for k in s.tapes.places(tape)]
+        both = [*(s.new[v] for v in parts), *dots]
+        s.copy(op, [s.new[seq], s.b.tuple(*both) if tape.is_tuple or dots else both[0]])
+        return
+    s.copy(op)
     t, t_item = s.dot(seq), s.dot(item)
     if t is not None or t_item is not None:
         dots = s.full(s.new[seq], t), s.full(s.new[item], t_item)
@@ -442,8 +533,11 @@ def _for(s: _Sweep, op: core.For) -> Steps:
     moving, inits = _carried(s, op)
     body, heads, over = Block(), [s.new[v] for v in op.operands[: op.heads]], op.over
     item = op.body.params[0]
+    tape = s.tapes.get(op.operands[0]) if over == "seq" else None
     t_seq = s.dot(op.operands[0]) if over == "seq" else None
-    if isinstance(t_seq, Value):  # over the positions of both the sequence and its tangent
+    if tape is not None:
+        _take_item(s, tape, heads[0], item, body)
+    elif isinstance(t_seq, Value):  # over the positions of both the sequence and its tangent
         over, seq = "range", heads[0]
         heads = [s.b.const(0), s.b.call(len, seq), s.b.const(1)]
         i = Value(heads[1].type, "i", body)
@@ -458,6 +552,32 @@ def _for(s: _Sweep, op: core.For) -> Steps:
     yield s.inner(op.body, body, op.carried, moving)
     s.finish(op.body, body, moving)
     s.adopt(s.copy(op, [*heads, *inits], body=body, over=over), op.results, moving)
+
+
+def _take_item(s: _Sweep, tape: Tape, seq: Value, item: Value, body: Block) -> None:
+    """What an item of a tape is, with its tangents."""
+    assert isinstance(seq.type, Seq)
+    both = Value(seq.type.item, None, body)
+    body.params.append(both)
+    places = s.tapes.places(tape)
+    if not places:  # its tangents are all inside of inner tapes
+        s.new[item], both.name = both, item.name
+        return
+    b = s.b.into(body)
+    parts = b.unpack(both)
+    names = first_names(item)
+    for part, name in zip(parts, names):
+        part.name = name
+    dots: list[Tangent] = [None] * tape.count
+    for k, part in zip(places, parts[tape.count :], strict=True):
+        dots[k] = part
+        part.name = f"{names[k]}_dot" if k < len(names) and names[k] else None
+    if isinstance(item.type, Tree):
+        s.new[item] = b.make(item.type.node, item.type.keys, parts[: tape.count])
+        s.dots[s.new[item]] = _children(dots)
+    else:
+        s.new[item] = parts[0]
+        s.put(item, dots[0])
 
 
 def _while(s: _Sweep, op: core.While) -> Steps:

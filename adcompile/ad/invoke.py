@@ -9,12 +9,12 @@ tuple of the cotangents of all leaves of what is in it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from adcompile.ad import hooks
+from adcompile.ad import hooks, marks
 from adcompile.ad.activity import active_values
-from adcompile.ad.sweep import Frame, Sweep, gradient_of, handles, sweep_ops
+from adcompile.ad.sweep import Frame, Sweep, gradient_of, handles, leaf_paths, sweep_ops
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.clone import clone_function
@@ -27,10 +27,13 @@ def start(fn: Function, sweep: Sweep, seeds: Iterable[tuple[Value, Value]], b: B
     seeds = list(seeds)
     sweep.adopt(fn.block)
     sweep.active |= hooks.asked_for(fn, [out for out, _ in seeds])
+    incoming = {out: sweep.incoming for out, _ in seeds}
+    sweep.marks = marks.of_cotangents(fn.block, sweep.active, incoming)
     frame = Frame(sweep, fn.block, b)
     ops = list(fn.block.ops)
     for out, seed in seeds:
         sweep.home.pop(seed, None)  # no part of the program
+        sweep.seeds.append(seed)
         frame.add(out, seed)
     sweep_ops(frame, ops)
     hooks.all_served(fn, b.order)
@@ -102,7 +105,9 @@ def _invoke(frame: Frame, op: core.Invoke) -> None:
     for r in op.results:
         frame.pop(r)
     wrt = tuple(k for k, x in enumerate(op.operands) if x in frame.sweep.active)
-    pair = pair_of(frame.sweep, op.callee, wrt, tuple(outs))
+    saved_outs = [k for k in outs if op.results[k].type == SAVED]
+    mark = marks.together(frame.sweep.marks, [op.results[k] for k in outs])
+    pair = pair_of(frame.sweep, op.callee, wrt, tuple(outs), saved_outs, mark)
     op.callee = pair.forward
     saved = Value(SAVED, "saved", op)
     op.results.append(saved)
@@ -113,27 +118,44 @@ def _invoke(frame: Frame, op: core.Invoke) -> None:
         frame.add(op.operands[k], r)
 
 
-def pair_of(sweep: Sweep, callee: Function, wrt: tuple[int, ...], outs: tuple[int, ...]) -> Pair:
+def pair_of(
+    sweep: Sweep,
+    callee: Function,
+    wrt: tuple[int, ...],
+    outs: tuple[int, ...],
+    saved: Sequence[int] = (),
+    mark: marks.Mark = marks.PLAIN,
+) -> Pair:
     """The two halves of `callee`, made at the first call that needs them.
 
-    They are for the cotangents of the parameters `wrt` from those of the results `outs`.
+    They are for the cotangents of the parameters `wrt` from those of the results `outs`, of which
+    `saved` are tuples that the callee, a forward half itself, hands to its backward half. `mark`
+    is what is known of these cotangents.
     """
-    key = (callee, wrt, outs)
+    key = (callee, wrt, outs, mark)
     if key in sweep.pairs:
         return sweep.pairs[key]
     fn = clone_function(callee)
     results = fn.block.ops.pop().operands
     sources = [fn.block.params[k] for k in wrt]
     active = active_values(fn, sources, [results[k] for k in outs])
-    inner = Sweep(active, {}, sweep.order, pairs=sweep.pairs)
+    inner = Sweep(active, {}, sweep.order, pairs=sweep.pairs, incoming=mark)
     names = [f"d_{fn.name}" if k == 0 else f"d_{fn.name}_{k}" for k in outs]
-    seeds = [Value(results[k].type, name, fn.block) for k, name in zip(outs, names)]
+    types = [SAVED if k in saved else results[k].type for k in outs]
+    seeds = [Value(t, name, fn.block) for t, name in zip(types, names)]
     pair = sweep.pairs[key] = Pair(fn, inner, seeds, len(results))
     b = Builder(fn.block, fn.loc, sweep.order)
     frame = start(fn, inner, zip([results[k] for k in outs], seeds), b)
     for op in fn.block.ops:  # what the halves do is asked for before they are split
         (pair.backward if op.order == sweep.order else pair.forward).pending.append(op)
-    grads = [gradient_of(frame, p, ()) for p in sources]
+    grads = [_zeros_saved(frame, p) or gradient_of(frame, p, ()) for p in sources]
     frame.builder.return_(*results, *grads)
-    fn.block.params += seeds
     return pair
+
+
+def _zeros_saved(frame: Frame, p: Value) -> Value | None:
+    """The cotangent of a tuple of what was saved, where nothing has come to it: zeros of all."""
+    if p.type != SAVED or frame.get(p) is not None:
+        return None
+    parts = next(op.results for op in frame.block.ops if p in op.operands)
+    return frame.builder.tuple(*[frame.full(v, path) for v in parts for path in leaf_paths(v.type)])

@@ -368,8 +368,10 @@ class LoopPair:
 
     def _read_tape(self, saved: list[Value], recomputed: list[Value]) -> None:
         """Over the tape in reverse."""
-        items = [self._to_site(v) for v in saved]
-        tape = self._add_tape(items, _purpose(self.backward, saved))
+        tape, saved = self._find_tape(saved)
+        if tape is None:
+            items = [self._to_site(v) for v in saved]
+            tape = self._add_tape(items, _purpose(self.backward, saved))
         body = self.backward.body
         counter = body.params[0]
         assert isinstance(tape.type, Seq)
@@ -438,6 +440,18 @@ class LoopPair:
         if self.nest.within(self.site, home):
             return v
         return self.nest.thread(v, home, self.site, self.nest.undefined(v))
+
+    def _find_tape(self, saved: list[Value]) -> tuple[Value | None, list[Value]]:
+        """A tape from an earlier differentiation that has all of `saved`, and what it has."""
+        loop = self.primal
+        for op in self.site.ops if self.site is loop.body else ():
+            if not isinstance(op, core.Append) or op.operands[0] not in loop.carried:
+                continue
+            k, item = loop.carried.index(op.operands[0]), op.operands[1]
+            parts = item.owner.operands if isinstance(item.owner, core.Make) else [item]
+            if set(saved) <= set(parts) and loop.body.yields[k] is op.result:
+                return loop.results[k], list(parts)
+        return None, saved
 
     def _add_tape(self, items: list[Value], purpose: str) -> Value:
         item_type: Type = items[0].type

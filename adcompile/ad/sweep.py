@@ -21,10 +21,11 @@ from typing import Any
 from adcompile import errors, runtime
 from adcompile.ad import cotangents as cot
 from adcompile.ad.activity import carries_derivative
+from adcompile.ad.marks import PLAIN, Mark, Marks
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import Block, Function, Op, Value
-from adcompile.ir.types import SAVED, Array, Scalar, Seq, Tree, Type
+from adcompile.ir.types import SAVED, Scalar, Seq, Tree, Type
 
 Path = tuple[Hashable, ...]  # to a leaf of a tree value; () for the value itself
 
@@ -38,9 +39,12 @@ class Sweep:
     order: int
     links: dict[Op, Op] = field(default_factory=dict)  # backward control flow → its primal op
     names: dict[tuple[Value, Path], str] = field(default_factory=dict)  # users' names of leaves
-    pairs: dict[tuple[Function, tuple[int, ...], tuple[int, ...]], Any] = field(
+    seeds: list[Value] = field(default_factory=list)  # where the sweep starts
+    pairs: dict[tuple[Function, tuple[int, ...], tuple[int, ...], Mark], Any] = field(
         default_factory=dict
     )  # see invoke.py
+    incoming: Mark = PLAIN  # of the cotangents that it starts from
+    marks: Marks | None = None  # of its values, where there is a mask
 
     def adopt(self, block: Block) -> None:
         """Make the values of `block` known."""
@@ -86,11 +90,12 @@ class Frame:
         b, d = self.builder, self.get(v, path)
         if leaf(v, path) == SAVED:
             return b.undef(SAVED) if d is None else d
-        if path and isinstance(v.type, Seq):
+        if isinstance(leaf(v, path), Seq):
             if d is None:
-                d = b.call_op(runtime.zeros_like, [v, *path], types=[leaf(v, path)]).result
+                like, rest = project(b, v, path)
+                d = b.call_op(runtime.zeros_like, [like, *rest], types=[leaf(v, path)]).result
             return self.named(d, v, path)
-        like = v if not path else project(b, v, path)
+        like, _ = project(b, v, path)
         d = cot.zeros(b, like) if d is None else cot.materialize(b, d, like)
         if isinstance(like.type, Scalar) and cot.is_narrow(d.type):
             d = b.call(float, d)  # what is carried as a Python number is one
@@ -175,10 +180,13 @@ def leaf_paths(t: Type) -> list[Path]:
     return [()] if carries_derivative(t) else []
 
 
-def project(b: Builder, v: Value, path: Path) -> Value:
-    for key in path:
+def project(b: Builder, v: Value, path: Path) -> tuple[Value, Path]:
+    """What a tree holds at `path`, as far as there is no list, and the rest of the path."""
+    for k, key in enumerate(path):
+        if isinstance(v.type, Seq):
+            return v, path[k:]
         v = b.item(v, key)
-    return v
+    return v, ()
 
 
 def gradient_of(frame: Frame, p: Value, path: Path) -> Value:
@@ -189,10 +197,7 @@ def gradient_of(frame: Frame, p: Value, path: Path) -> Value:
         return b.make(t.node, t.keys, items)
     if not carries_derivative(t):
         return b.const(None)
-    d = frame.full(p, path)
-    if isinstance(t, Array) and t.rank == 0 and isinstance(d.type, Scalar):
-        d = b.call(t.dtype.type, d)
-    return d
+    return cot.exact(b, cot.fitted(frame.full(p, path), t, b.order), t)
 
 
 # --- the sweep over a block ---------------------------------------------------------------------

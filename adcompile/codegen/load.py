@@ -25,7 +25,7 @@ from adcompile.codegen.python import Generated
 from adcompile.errors import SignatureError
 from adcompile.ir.core import Loc
 
-__all__ = ["explain", "load", "standalone"]
+__all__ = ["add_note", "explain", "load", "standalone"]
 
 _numbers = itertools.count(1)
 _lines: dict[str, dict[int, Loc]] = {}  # of each file name: where its lines come from
@@ -59,12 +59,14 @@ def explain(error: Exception) -> None:
             loc = lines.get(frame.tb_lineno, loc)
         frame = frame.tb_next
     if loc is not None:
-        stmt = loc.stmt
-        note = (
-            f"this comes from {stmt.file}:{stmt.line}, in function {stmt.function}\n    {stmt.text}"
-        )
-        if note not in getattr(error, "__notes__", ()):
-            error.add_note(note)
+        add_note(error, loc)
+
+
+def add_note(error: Exception, loc: Loc) -> None:
+    stmt = loc.stmt
+    note = f"this comes from {stmt.file}:{stmt.line}, in function {stmt.function}\n    {stmt.text}"
+    if note not in getattr(error, "__notes__", ()):
+        error.add_note(note)
 
 
 # --- files --------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from adcompile.codegen.kinds import HANDING_ON
+from adcompile.codegen.masked import is_masked_product, write_out
 from adcompile.ir import core
 from adcompile.ir.clone import clone_block, clone_function
 from adcompile.ir.core import Block, Function, Op, Value
@@ -39,9 +40,11 @@ class Prepared:
 
 
 def prepare(fn: Function) -> Prepared:
-    if not any(type(op) in HANDING_ON for op in fn.block.ops):
+    products = any(map(is_masked_product, core.walk(fn.block)))
+    if not products and not any(type(op) in HANDING_ON for op in fn.block.ops):
         return Prepared(fn)  # no jumps, and no buffer that would have to be copied before a write
     prepared = Prepared(clone_function(fn))
+    write_out(prepared.fn.block)
     _join_writes(prepared.fn.block)
     _push_returns(prepared.fn.block)
     for block in list(core.walk_blocks(prepared.fn.block)):

@@ -10,12 +10,13 @@ copies), except by `Write`, which is there to do so.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Generator, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
 
+from adcompile.errors import NumericsError
 from adcompile.ir import core
 from adcompile.ir.core import Block, Function, Op, Slice, Value
 from adcompile.ir.identities import Alias, Hook
@@ -30,15 +31,27 @@ class _Undefined:
 
 UNDEF = _Undefined()  # what `Undef` gives: it is handed on, never computed with
 
-Env = dict[Value, Any]
+Leaf = Callable[[Any, list[Any]], Sequence[Any]]  # what an op makes of the values of its operands
+Observe = Callable[[Leaf, Op, list[Any], "Env"], Sequence[Any]]
 Steps = Generator["Steps", list[Any], list[Any]]  # asks for others to be run; returns values
 
 
-def run(fn: Function, *args: Any) -> Any:
-    """The result of `fn` on one object a parameter; a tuple where it returns several."""
+class Env(dict[Value, Any]):
+    """What the values are in one activation of a function."""
+
+    def __init__(self, observe: Observe | None = None):
+        self.observe = observe
+        self.trips: dict[Op, int] = {}  # of the loops around, outermost first: which iteration
+
+
+def run(fn: Function, *args: Any, observe: Observe | None = None) -> Any:
+    """The result of `fn` on one object a parameter; a tuple where it returns several.
+
+    `observe`, where there is one, runs each leaf.
+    """
     if len(args) != len(fn.block.params):
         raise TypeError(f"{fn.name} takes {len(fn.block.params)} arguments, not {len(args)}")
-    results = _drive(_block(fn.block, args, {}))
+    results = _drive(_block(fn.block, args, Env(observe)))
     return results[0] if len(results) == 1 else tuple(results)
 
 
@@ -69,7 +82,10 @@ def _block(block: Block, args: Sequence[Any], env: Env) -> Steps:
     for op in block.ops[:-1]:
         values = [env[v] for v in op.operands]
         leaf = _LEAVES.get(type(op))
-        results = leaf(op, values) if leaf else (yield _STRUCTURED[type(op)](op, values, env))
+        if leaf is None:
+            results = yield _STRUCTURED[type(op)](op, values, env)
+        else:
+            results = env.observe(leaf, op, values, env) if env.observe else leaf(op, values)
         env.update(zip(op.results, results, strict=True))
     return [env[v] for v in block.yields]
 
@@ -84,20 +100,34 @@ def _if(op: core.If, values: list[Any], env: Env) -> Steps:
 def _for(op: core.For, values: list[Any], env: Env) -> Steps:
     heads, carried = _defined(op, values[: op.heads]), values[op.heads :]
     items = range(*heads) if op.over == "range" else heads[0]
-    for item in reversed(items) if op.reverse else items:
-        carried = yield _block(op.body, [item, *carried], env)
-        if op.stops and carried.pop():
-            break
+    with _trips(op, env):
+        for k, item in enumerate(reversed(items) if op.reverse else items):
+            env.trips[op] = len(items) - 1 - k if op.reverse else k
+            carried = yield _block(op.body, [item, *carried], env)
+            if op.stops and carried.pop():
+                break
     return carried
 
 
 def _while(op: core.While, values: list[Any], env: Env) -> Steps:
     carried = values
-    while (yield _block(op.cond, carried, env))[0]:
-        carried = yield _block(op.body, carried, env)
-        if op.stops and carried.pop():
-            break
+    with _trips(op, env):
+        while (yield _block(op.cond, carried, env))[0]:
+            carried = yield _block(op.body, carried, env)
+            if op.stops and carried.pop():
+                break
+            env.trips[op] += 1
     return carried
+
+
+@contextmanager
+def _trips(loop: Op, env: Env) -> Iterator[None]:
+    """Count the iterations of a loop while it runs."""
+    env.trips[loop] = 0
+    try:
+        yield
+    finally:
+        del env.trips[loop]
 
 
 def _scope(op: core.Scope, values: list[Any], env: Env) -> Steps:
@@ -108,13 +138,15 @@ def _scope(op: core.Scope, values: list[Any], env: Env) -> Steps:
 def _try(op: core.Try, values: list[Any], env: Env) -> Steps:
     try:
         return (yield _block(op.body, (), env))
+    except NumericsError:
+        raise  # it is about the program, which must not handle it
     except tuple(values) as error:
         caught = error
     return (yield _block(op.handler, (caught,), env))
 
 
 def _invoke(op: core.Invoke, values: list[Any], env: Env) -> Steps:
-    return (yield _block(op.callee.block, values, {}))
+    return (yield _block(op.callee.block, values, Env(env.observe)))
 
 
 # --- leaves -------------------------------------------------------------------------------------
@@ -241,7 +273,7 @@ def _write(op: core.Write, values: list[Any]) -> Sequence[Any]:
     return (array,)
 
 
-_LEAVES: dict[type[Op], Callable[[Any, list[Any]], Sequence[Any]]] = {
+_LEAVES: dict[type[Op], Leaf] = {
     core.Const: lambda op, values: (op.value,),
     core.Global: lambda op, values: (op.source.read(),),
     core.Undef: lambda op, values: (UNDEF,),

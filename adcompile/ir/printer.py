@@ -286,6 +286,13 @@ def _container(t: Type, items: list[str]) -> str:
     return f"{t.node.__name__}({', '.join(pairs)})"
 
 
+def operation_text(op: core.Call) -> str:
+    """What `op` does, without its operands: `+`, `np.sqrt`, `.sum()`."""
+    if op.member is not None:
+        return f".{op.member}"
+    return (_INFIX | _PREFIX).get(op.fn, "").strip() or function_text(op.fn)
+
+
 def function_text(fn: Callable[..., Any]) -> str:
     """A name for a callable that does not depend on the process."""
     name = getattr(fn, "__name__", None) or type(fn).__name__

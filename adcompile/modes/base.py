@@ -33,10 +33,13 @@ class Derived:
     Attributes:
         mode: which derivative.
         inner: the function it is a derivative of: a Python function, or a `Derived`.
+        state: what a call changes besides its result, and what to do instead; such a derivative
+            cannot be called in a program.
     """
 
     mode: Mode
     inner: Any
+    state: ClassVar[tuple[str, str] | None] = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         raise AssertionError("a Derived says itself how it is called")
@@ -89,12 +92,19 @@ class Mode(ABC):
         """A leaf of the inner function's arguments as one of the derivative's."""
         return path
 
-    def check(
-        self, arguments: Mapping[str, Any], inner: inspect.Signature, loc: Loc | None
-    ) -> None:
+    def check(self, arguments: Mapping[str, Any], inner: Any, loc: Loc | None) -> None:
         """Refuse arguments that there is no derivative with respect to."""
+        self.check_named(arguments, inner, loc)
+
+    def check_named(self, arguments: Mapping[str, Any], inner: Any, loc: Loc | None) -> None:
+        """The same for arguments of the inner function.
+
+        Of arguments that are packed, those that are no real numbers are constants.
+        """
+        packed = isinstance(inner, Derived) and not inner.mode.names_kept
         for name in self.names:
-            wrt_.check_real(arguments[name], (name,), loc, self.noun)
+            if not wrt_.check_real(arguments[name], (name,), loc, self.noun, packed) and packed:
+                wrt_.check_real(arguments[name], (name,), loc, self.noun)
 
     @abstractmethod
     def derive(self, fn: Function, given: Given) -> tuple[Function, Sweep | None]:

@@ -59,19 +59,16 @@ class Jvp(Mode):
     def outer_path(self, path: Path, given: Given) -> Path:
         return self.packing.outer_path(path, given)
 
-    def check(
-        self, arguments: Mapping[str, Any], inner: inspect.Signature, loc: Loc | None
-    ) -> None:
+    def check(self, arguments: Mapping[str, Any], inner: Any, loc: Loc | None) -> None:
         primals, tangents = arguments[self.packing.primals], arguments[self.packing.tangents]
         if not isinstance(primals, tuple | list):
             return  # refused where the types are looked at
-        given = dict(zip(inner.parameters, primals, strict=False))
+        given = dict(zip(inspect.signature(inner).parameters, primals, strict=False))
         names = self.names
         if self.wrt is None and isinstance(tangents, tuple | list):
             names = tuple(n for n, t in zip(given, tangents, strict=False) if t is not None)
-        for name in names:
-            if name in given:
-                wrt_.check_real(given[name], (name,), loc, self.noun)
+        known = {name: given[name] for name in names if name in given}
+        replace(self, names=tuple(known)).check_named(known, inner, loc)
 
     def derive(self, fn: Function, given: Given) -> tuple[Function, Sweep | None]:
         packed = Packed.of(fn, self.packing, given)

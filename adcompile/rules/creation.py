@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from adcompile.rules.registry import linear, tangent, zero
-from adcompile.runtime import unbroadcast
+from adcompile.runtime import last_writes, unbroadcast, zeros_like
 
 zero(np.zeros, np.ones, np.empty, np.zeros_like, np.ones_like, np.empty_like)
 zero(np.eye, np.identity, np.tri, np.indices, np.tril_indices, np.triu_indices, np.diag_indices)
 zero(np.result_type, np.finfo, np.iinfo, np.dtype, np.broadcast_shapes)
+zero(zeros_like, last_writes)  # of generated code
 
 
 @linear(np.full, arg=1, shape="broadcasts")
@@ -30,21 +31,19 @@ def upright(weights, rank):
     return weights if rank == 1 else np.reshape(weights, (-1,) + (1,) * (rank - 1))
 
 
-def steps(start, stop, y, num, endpoint):
-    """What `start` and `stop` weigh in each of the elements of `y`."""
-    if y.dtype != np.float64:
-        return np.linspace(start, stop, num, endpoint, dtype=y.dtype)
+def steps(start, stop, num, endpoint):
+    """What `start` and `stop` weigh in each of the elements of a linspace."""
     return np.linspace(start, stop, num) if endpoint else np.linspace(start, stop, num, False)
 
 
 @tangent(np.linspace, arg=0)
 def _(d_start, y, start, stop, num=50, endpoint=True):
-    return upright(steps(1.0, 0.0, y, num, endpoint), y.ndim) * d_start
+    return upright(steps(1.0, 0.0, num, endpoint), y.ndim) * d_start
 
 
 @tangent(np.linspace, arg=1)
 def _(d_stop, y, start, stop, num=50, endpoint=True):
-    return upright(steps(0.0, 1.0, y, num, endpoint), y.ndim) * d_stop
+    return upright(steps(0.0, 1.0, num, endpoint), y.ndim) * d_stop
 
 
 # arange(start, stop, step): its length is a step function of all three, and its elements move with

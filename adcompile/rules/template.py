@@ -146,6 +146,12 @@ class _Instance:
         )
 
 
+def evaluated(n: Dim, known: Mapping[Dim, int]) -> int | None:
+    """The number that a size is where some sizes are `known`, if they tell."""
+    found = _Instance([], sizes=dict(known)).size(n)
+    return found if isinstance(found, int) else None
+
+
 _MEETINGS: dict[str, Callable[[Size, Size], Size]] = {
     "broadcast": sizes.broadcast_sizes,
     "least": sizes.smaller,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from adcompile.ad.batch import single
+from adcompile.ad.batch import single, sparse
 from adcompile.ad.batch.indexing import array_index, array_update
 from adcompile.ad.batch.layout import Items, batched_type, item_of
 from adcompile.ad.batch.values import child, pack, wrapped
@@ -86,6 +86,8 @@ def _index(s: Batch, op: core.Index) -> None:
     elif isinstance(x.type, Seq):
         operands = [s.pack(x, s.spread.of(x)), *[s.pack(v, False) for v in at]]
         s.plain(op, core.Index, operands, spec=op.spec, item=op.item)
+    elif (found := sparse.index(s, op)) is not None:
+        s.put(op.result, found)
     else:
         array_index(s, op)
 
@@ -103,5 +105,7 @@ def _update(s: Batch, op: core.Update) -> None:
             item = s.aligned(v, values.as_array(x.type.item).rank)
         operands = [s.pack(x, layout), item, *[s.pack(i, False) for i in at]]
         s.plain(op, core.Update, operands, spec=op.spec, mode=op.mode)
+    elif (found := sparse.update(s, op)) is not None:
+        s.put(op.result, found)
     else:
         array_update(s, op)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 import operator
-from typing import Any
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from adcompile.ad.batch.walk import Batch, cast
 from adcompile.ir import core
 from adcompile.ir.core import Value
 from adcompile.ir.infer import values
-from adcompile.ir.types import Array, Scalar
+from adcompile.ir.types import Array, Scalar, Type
 from adcompile.runtime import masked_times
 
 _OPERATORS = (
@@ -33,27 +32,25 @@ _OTHERS = (
 def elementwise(s: Batch, op: core.Call) -> Rep | None:
     """The same call, on operands that are aligned."""
     t = op.result.type
-    if (
-        len(op.results) != 1
-        or not isinstance(t, Array | Scalar)
-        or not all(map(_is_array, op.operands))
-    ):
+    fits = isinstance(t, Array | Scalar) and all(map(_is_array, op.operands))
+    if len(op.results) != 1 or not fits:
         return None
-    rank = values.as_array(t).rank
-    operands = [_aligned(s, v, rank, t) for v in op.operands]
+    ranks = [values.array_of(v).rank for v in op.operands if s.is_batched(v)]
+    last = any(s.is_last(v) for v in op.operands) and max(ranks) == values.as_array(t).rank
+    operands = [_aligned(s, v, t, last) for v in op.operands]
     plain = len(op.args)
     named = dict(zip(op.keywords, operands[plain:], strict=True))
     made = s.b.call_op(op.fn, operands[:plain], named, member=op.member).result
-    return Dense(s.fit(made, op.result))
+    return Dense(s.fit_last(made, op.result) if last else s.fit(made, op.result), last)
 
 
 def _is_array(v: Value) -> bool:
     return isinstance(v.type, Array | Scalar) or core.constant(v) is not core.MISSING
 
 
-def _aligned(s: Batch, v: Value, rank: int, result: Any) -> Value:
+def _aligned(s: Batch, v: Value, result: Type, last: bool) -> Value:
     """An operand; a Python number, which is weak, in the dtype of the result."""
-    d = s.aligned(v, rank)
+    d = s.aligned_last(v) if last else s.aligned(v, values.as_array(result).rank)
     if s.is_batched(v) and isinstance(v.type, Scalar) and isinstance(result, Array):
         wide = result.dtype.kind == "f" and result.dtype != np.float64
         return cast(s.b, d, result) if wide else d

@@ -24,7 +24,15 @@ def array_index(s: Batch, op: core.Index) -> None:
     if not isinstance(x.type, Array):
         single.run(s, op)
         return
-    found = indexed(s.b, s.dense(x), op.spec, [s.pack(v, False) for v in at])
+    at = [s.pack(v, False) for v in at]
+    if s.is_last(x) and len(op.spec) == 1 and op.spec[0] not in (None, Ellipsis):
+        found = s.b.index(s.aligned_last(x), op.spec, at)
+        last = values.array_of(op.result).rank == 1
+        if last or not values.array_of(op.result).rank:
+            fit = s.fit_last if last else s.fit
+            s.put(op.result, Dense(fit(found, op.result), last))
+            return
+    found = indexed(s.b, s.dense(x), op.spec, at)
     s.put(op.result, Dense(s.fit(found, op.result)))
 
 

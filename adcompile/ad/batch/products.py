@@ -39,6 +39,8 @@ def _matmul(s: Batch, op: core.Call) -> Rep | None:
     p, q = rank_of(x), rank_of(y)
     if s.is_batched(x) and s.is_batched(y):
         return _einsum_of_matmul(s, op, p, q)
+    if (s.is_last(x) or s.is_last(y)) and p <= 2 and q <= 2:
+        return _of_last(s, op)
     if s.is_batched(x):
         d, other = s.dense(x), s.pack(y, False)
         if p == 1 and q > 2:  # a row for each direction and matrix
@@ -54,6 +56,19 @@ def _matmul(s: Batch, op: core.Call) -> Rep | None:
         d = s.b.index(d, (WHOLE, *[None] * (p - 2), WHOLE, None))
         return _product(s, op, other, d, axis=p)
     return _product(s, op, other, s.aligned(y, max(p, q)))
+
+
+def _of_last(s: Batch, op: core.Call) -> Rep:
+    """A product with a vector whose directions are the second axis."""
+    x, y = op.args
+    if s.is_last(x):
+        other = s.pack(y, False)
+        left = s.b.member(np.transpose, "T", other) if rank_of(y) == 2 else other
+        made = s.b.call(operator.matmul, left, s.aligned_last(x))
+    else:
+        made = s.b.call(operator.matmul, s.pack(x, False), s.aligned_last(y))
+    last = rank_of(op.result) == 1
+    return Dense(s.fit_last(made, op.result) if last else s.fit(made, op.result), last)
 
 
 def _einsum_of_matmul(s: Batch, op: core.Call, p: int, q: int) -> Rep | None:

@@ -45,6 +45,8 @@ def _reduction(s: Batch, op: core.Call) -> Rep | None:
     if rank == 0:
         keeps = op.fn in _OF_ONE and len(given) == 1
         return Dense(s.fit(s.dense(given["a"]), op.result)) if keeps else None
+    if s.is_last(given["a"]) and len(given) == 1:
+        return again(s, op, [s.aligned_last(given["a"])], {"axis": 0})
     x, named = s.dense(given.pop("a")), dict(given, axis=shifted(axis, rank))
     return again(s, op, [x], named)
 

@@ -21,7 +21,7 @@ Function = Callable[..., Any]
 Rule = Callable[[Any, Any], Any]
 
 RULES: dict[Function, Rule] = {}
-SPARSE: dict[Function, Rule] = {}  # tried first where an operand is one-hot (see `onehot.py`)
+SPARSE: dict[Function, Rule] = {}  # tried first where an operand is one-hot (`onehot.py`)
 
 
 def batches(*fns: Function, sparse: bool = False) -> Callable[[Rule], Rule]:

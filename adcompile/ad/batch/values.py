@@ -1,6 +1,7 @@
 """What stands for a value of the function once it depends on the direction.
 
-`Dense` is an array with a leading axis for the directions, `Packed` one value for a tree or list
+`Dense` is an array with a leading axis for the directions, `OneHot` one that is not written out
+(`onehot.py`), `Packed` one value for a tree or list
 whose layout says which of its leaves have that axis, and a tuple has one entry for each child of a
 tree. A plain `Value` stands for itself, whatever the direction.
 """
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from adcompile.ad.batch.layout import Items, Layout, batched_type, children, item_of
+from adcompile.ad.batch.onehot import OneHot, written_out
 from adcompile.errors import InternalError
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 @dataclass(eq=False, slots=True)
 class Dense:
     value: Value
+    last: bool = False  # of a vector: the directions are the second axis
 
 
 @dataclass(eq=False, slots=True)
@@ -36,7 +39,7 @@ class Packed:
     layout: Layout
 
 
-Rep = Value | Dense | Packed | tuple["Rep", ...]
+Rep = Value | Dense | OneHot | Packed | tuple["Rep", ...]
 
 
 def wrapped(value: Value, layout: Layout) -> Rep:
@@ -73,7 +76,9 @@ def zeros(b: Builder, sizes: Sequence[Value], dtype: np.dtype) -> Value:
 def dense(s: Batch, rep: Rep, t: Type) -> Value:
     """A value of type `t` as an array with a leading axis for the directions."""
     if isinstance(rep, Dense):
-        return rep.value
+        return s.b.member(np.transpose, "T", rep.value) if rep.last else rep.value
+    if isinstance(rep, OneHot):
+        return written_out(s, rep)
     if isinstance(rep, Value):
         return _stretched(s, rep, t)
     if isinstance(t, Tree):

@@ -17,8 +17,9 @@ import numpy as np
 
 from adcompile.ad.batch import single, table
 from adcompile.ad.batch.layout import Layout, batched_type
+from adcompile.ad.batch.onehot import OneHot
 from adcompile.ad.batch.spread import Callees, Spread
-from adcompile.ad.batch.values import WHOLE, Rep, dense, pack, wrapped
+from adcompile.ad.batch.values import WHOLE, Dense, Rep, dense, pack, wrapped
 from adcompile.errors import InternalError
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
@@ -45,6 +46,7 @@ class Batch:
     n: Value  # how many directions there are
     reps: dict[Value, Rep] = field(default_factory=dict)
     new: dict[Value, Value] = field(default_factory=dict)  # plain values that others stand for
+    positions: dict[tuple[Size, ...], Value] = field(default_factory=dict)  # of elements, by shape
     touched: set[Op] = field(default_factory=set)  # ops that, or whose blocks, read a batched value
 
     @property
@@ -79,12 +81,36 @@ class Batch:
         have, d = values.array_of(v).rank, self.dense(v)
         return d if have >= rank else self.b.index(d, (WHOLE, *[None] * (rank - have)))
 
+    def is_last(self, v: Value) -> bool:
+        """Whether `v` is a vector whose directions are the second axis."""
+        rep = self.reps.get(v)
+        return isinstance(rep, Dense) and rep.last
+
+    def aligned_last(self, v: Value) -> Value:
+        """`v` as it broadcasts with such a vector."""
+        rep = self.get(v)
+        if isinstance(rep, Dense) and rep.last:
+            return rep.value
+        rank = values.array_of(v).rank
+        if not self.is_batched(v):
+            x = self.pack(v, False)
+            return self.b.index(x, (WHOLE, None)) if rank else x
+        return self.b.member(np.transpose, "T", self.dense(v)) if rank else self.dense(v)
+
     def pack(self, v: Value, layout: Layout, t: Any = None) -> Value:
         return pack(self, self.get(v), v.type if t is None else t, layout)
 
     def fit(self, value: Value, like: Value) -> Value:
         """`value` as the batch of `like`: in its dtype, and with its sizes after the first."""
-        t, want = value.type, batched_type(like.type, True, self.size)
+        return self._fitted(value, like, batched_type(like.type, True, self.size))
+
+    def fit_last(self, value: Value, like: Value) -> Value:
+        """The same for a vector whose directions are the second axis."""
+        t = values.as_array(like.type)
+        return self._fitted(value, like, Array(t.dtype, (*t.shape, self.size)))
+
+    def _fitted(self, value: Value, like: Value, want: Any) -> Value:
+        t = value.type
         if not isinstance(t, Array) or not isinstance(want, Array):
             return value
         if t.rank != want.rank:
@@ -195,8 +221,12 @@ def handles(*classes: type[Op]) -> Callable[[Handler], Handler]:
 
 @handles(core.Call)
 def _call(s: Batch, op: core.Call) -> None:
-    rule = table.find(op.fn)
-    found = None if rule is None or op.effect else rule(s, op)
+    found = None
+    sparse, rule = table.rule_of(table.SPARSE, op.fn), table.find(op.fn)
+    if sparse is not None and any(isinstance(s.get(v), OneHot) for v in op.operands):
+        found = sparse(s, op)
+    if found is None and rule is not None and not op.effect:
+        found = rule(s, op)
     if found is None:
         single.run(s, op)
         return

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from adcompile import runtime
 from adcompile.ir.core import Value
 from adcompile.ir.infer import sizes, values
 from adcompile.ir.infer.reductions import along
@@ -23,6 +24,11 @@ def _(condition: Value, x: Value | None = None, y: Value | None = None) -> Any:
     if x is None or y is None:
         raise TypeClash("either both or neither of x and y should be given")
     return sizes.broadcast(*(values.array_of(v).shape for v in (condition, x, y)))
+
+
+@entry(runtime.masked_times)
+def _(d: Value, p: Value) -> Any:
+    return sizes.broadcast(*(values.array_of(v).shape for v in (d, p)))
 
 
 @entry(np.nonzero)

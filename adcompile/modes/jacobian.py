@@ -1,0 +1,157 @@
+"""Jacobians: all directions at once, by whichever mode has fewer of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from adcompile import errors
+from adcompile.ad.activity import carries_derivative
+from adcompile.ad.batch import jacobian_blocks
+from adcompile.ad.forward import jvp
+from adcompile.ad.reverse import backward
+from adcompile.ad.sweep import Sweep
+from adcompile.ir import core
+from adcompile.ir.core import Function, Param, Value
+from adcompile.ir.infer import sizes
+from adcompile.ir.types import Array, Dim, Scalar, Size, Tree, Type, describe
+from adcompile.modes.base import Given, Mode, open_end, split_aux
+from adcompile.rules.template import evaluated
+
+DIRECTIONS = ("auto", "forward", "reverse")
+
+# The sizes of the arguments at hand. They decide which mode is quicker, not what is computed.
+SIZES: ContextVar[Mapping[Dim, int] | None] = ContextVar("SIZES", default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Jacobian(Mode):
+    """The derivatives of all elements of the result by all elements of the parameters."""
+
+    direction: str = "auto"
+
+    suffix: ClassVar[str] = "jacobian"
+    noun: ClassVar[str] = "Jacobian"
+
+    def __post_init__(self) -> None:
+        if self.direction not in DIRECTIONS:
+            raise errors.SignatureError(
+                f"there is no mode {self.direction!r}", hint=f"the modes are {DIRECTIONS}"
+            )
+
+    def derive(self, fn: Function, given: Given) -> tuple[Function, Sweep | None]:
+        wrt = self.positions(fn)
+        out = _one(fn)
+        value = split_aux(out, fn.block.ops[-1].loc)[0] if self.has_aux else out
+        if not carries_derivative(value.type):
+            raise errors.NotDifferentiable(
+                f"the Jacobian of {describe(value.type)} is not defined", fn.block.ops[-1].loc
+            )
+        arguments = [fn.block.params[k].type for k in wrt]
+        forward = self.direction == "forward"
+        if self.direction == "auto":
+            forward = _count(arguments) <= _count([value.type])
+        name = self.name_of(fn)
+        made, sweep = self._forward(fn, wrt) if forward else self._reverse(fn, wrt)
+        made.name = name
+        return made, sweep
+
+    def _forward(self, fn: Function, wrt: Sequence[int]) -> tuple[Function, Sweep | None]:
+        made = jvp(fn, wrt)
+        ret = made.block.ops[-1]
+        value, dot = ret.operands
+        if self.has_aux:
+            dots = dot.owner.operands if isinstance(dot.owner, core.Make) else []
+            ret.operands = [dots[0], split_aux(value, ret.loc)[1]]
+        else:
+            ret.operands = [dot]
+        return made, None
+
+    def _reverse(self, fn: Function, wrt: Sequence[int]) -> tuple[Function, Sweep | None]:
+        out, b = open_end(fn)
+        value, *aux = split_aux(out, b.loc) if self.has_aux else (out,)
+        seed = Value(value.type, f"d_{fn.name}", fn.block)
+        sweep, grads = backward(fn, wrt, value, seed, b)
+        b.return_(value, *grads, *aux)
+        return fn, sweep
+
+    def finish(self, fn: Function, sweep: Sweep | None) -> Function:
+        """Unit vectors in place of the tangents, or of the cotangent."""
+        ret, count = fn.block.ops[-1], len(self.names)
+        if sweep is None:
+            dots = fn.block.params[-count:]
+            primals = [fn.block.params[k] for k in self.positions(fn)]
+            seeds, outs = list(zip(dots, primals, strict=True)), ret.operands[:1]
+        else:
+            (seed,) = sweep.seeds
+            fn.block.params.append(seed)
+            fn.params.append(Param(seed.name or "d"))
+            seeds, outs = [(seed, ret.operands[0])], ret.operands[1 : 1 + count]
+        jacobian_blocks(fn, seeds, outs, forward=sweep is None, as_tuple=self.as_tuple)
+        if sweep is not None:
+            del fn.block.ops[-1].operands[0]  # the value
+        return fn
+
+
+@dataclass(frozen=True, slots=True)
+class Hessian(Jacobian):
+    """The Jacobian of a gradient."""
+
+    direction: str = "forward"
+
+    suffix: ClassVar[str] = "hessian"
+    noun: ClassVar[str] = "Hessian"
+
+    def name_of(self, fn: Function) -> str:
+        return f"{fn.name.removesuffix('_grad')}_{self.suffix}"
+
+
+def _one(fn: Function) -> Value:
+    """What `fn` returns, as one value."""
+    ret = fn.block.ops[-1]
+    if len(ret.operands) > 1:
+        out, b = open_end(fn)
+        b.at(ret.loc, ret.order).return_(out)
+    return fn.block.ops[-1].operands[0]
+
+
+# --- which mode ---------------------------------------------------------------------------------
+
+
+def sizes_of(types: Mapping[str, Type], arguments: Mapping[str, Any]) -> dict[Dim, int]:
+    """The sizes that the dimensions of arguments of these types have."""
+    from adcompile.signature import child
+
+    found: dict[Dim, int] = {}
+    work = [(types[name], arguments[name]) for name in types]
+    while work:
+        t, x = work.pop()
+        if isinstance(t, Array):
+            found.update((n, m) for n, m in zip(t.shape, x.shape) if isinstance(n, Dim))
+        elif isinstance(t, Tree):
+            work += [(item, child(x, key)) for key, item in zip(t.keys, t.items, strict=True)]
+    return found
+
+
+def _count(types: Sequence[Type]) -> tuple[int, int]:
+    """How many elements values have, as far as it can be known, and the dimensions of others."""
+    known = SIZES.get() or {}
+    count, unknown = 0, 0
+    work = list(types)
+    while work:
+        t = work.pop()
+        if isinstance(t, Tree):
+            work += t.items
+        elif isinstance(t, Array) and carries_derivative(t):
+            n = _number(sizes.product(t.shape), known)
+            count += n or 0
+            unknown += 0 if n is not None else t.rank
+        elif isinstance(t, Scalar) and carries_derivative(t):
+            count += 1
+    return unknown, count
+
+
+def _number(n: Size, known: Mapping[Dim, int]) -> int | None:
+    return n if isinstance(n, int) else evaluated(n, known)
