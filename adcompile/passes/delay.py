@@ -18,8 +18,9 @@ def run(fn: Function) -> None:
 
 
 def _is_zeroing(op: Op) -> bool:
-    made = isinstance(op, Update) and op.order > 0 and not is_quoted(op)
-    return made and op.mode == "=" and is_zero(op.operands[1])
+    if not isinstance(op, Update) or op.order == 0 or is_quoted(op):
+        return False
+    return op.mode == "=" and is_zero(op.operands[1])
 
 
 def _delayed(block: Block) -> list[Op]:

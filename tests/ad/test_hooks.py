@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
@@ -382,6 +384,53 @@ def test_clip_keeps_dtypes_and_takes_trees(dtype):
     np.testing.assert_array_equal(d_W, np.ones((3, 3)))
     np.testing.assert_allclose(d_b, np.minimum(3 * W.sum(axis=0), 1.0), rtol=1e-6)
     assert d["scale"] == 1.0
+
+
+# --- stop_gradient ------------------------------------------------------------------------------
+
+
+@dataclass
+class Pair:
+    a: np.ndarray
+    b: float
+
+
+def held(x):
+    c = stop_gradient(x)
+    return np.sum(c * x * x)
+
+
+def test_stop_gradient_counts_as_a_constant_in_every_mode():
+    v = np.array([1.0, -2.0, 3.0])
+    np.testing.assert_array_equal(grad(held)(x), 2 * x * x)
+    value, tangent = jvp(held)((x,), (v,))
+    assert value == np.sum(x**3) and tangent == np.sum(2 * x * x * v)
+    np.testing.assert_array_equal(grad(lambda x: np.sum(grad(held)(x) * v))(x), 2 * x * v)
+    np.testing.assert_array_equal(jvp(grad(held))((x,), (v,))[1], 2 * x * v)
+    np.testing.assert_array_equal(grad(lambda x: jvp(held)((x,), (v,))[1])(x), 2 * x * v)
+    assert "stop_gradient" not in grad(held).lower(x).source
+    assert "stop_gradient" not in jvp(held).lower((x,), (v,)).source
+
+
+def test_stop_gradient_of_objects_and_numbers():
+    def f(p):
+        q = stop_gradient(p)
+        return np.sum(q.a * p.a) * p.b * q.b
+
+    d = grad(f)(Pair(x, 2.0))
+    np.testing.assert_array_equal(d.a, 4.0 * x)
+    assert d.b == 2.0 * np.sum(x * x)
+    assert grad(lambda x: x * stop_gradient(x))(3.0) == 3.0
+
+
+def test_stop_gradient_in_a_call_that_is_kept():
+    def f(x, n):
+        return np.sum(x * stop_gradient(x)) if n == 0 else f(x * 2.0, n - 1)
+
+    gradient = grad(f)
+    np.testing.assert_array_equal(gradient(x, 2), 16.0 * x)
+    code = [line for line in gradient.source.splitlines() if "# " not in line]
+    assert "stop_gradient" not in "\n".join(code)
 
 
 def test_a_hook_that_no_gradient_reaches_is_refused():
