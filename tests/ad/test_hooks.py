@@ -13,6 +13,7 @@ from adcompile import (
     clip_gradient,
     grad,
     gradient_of,
+    jacobian,
     jvp,
     stop_gradient,
     value_and_grad,
@@ -312,7 +313,7 @@ def called(x):
     return falling_cubes(x, 2)
 
 
-@pytest.mark.parametrize("f", [cubes, cubes_by_call, chained], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("f", [cubes, cubes_by_call, chained, called], ids=lambda f: f.__name__)
 def test_the_second_derivative_is_that_of_the_first(f):
     x, v = np.array([0.3, 1.2, 2.0]), np.array([1.0, -2.0, 3.0])
 
@@ -350,6 +351,25 @@ def test_a_pullback_runs_the_block(capsys):
     np.testing.assert_allclose(value, np.sin(x) ** 2, rtol=1e-15)
     pullback(np.array([0.0, 1.0, 0.0]))
     assert capsys.readouterr().out == "[0.         1.81859485 0.        ]\n"
+
+
+def test_a_jacobian_runs_the_block_for_each_row(capsys):
+    def f(x):
+        h = np.sin(x)
+        with gradient_of(h) as g:
+            print(np.flatnonzero(g))
+            n = np.linalg.norm(g)
+            if n > 1.0:
+                g = g / n
+        return 3.0 * h * h
+
+    rows = jacobian(f, mode="reverse")(x)
+    assert capsys.readouterr().out == "[0]\n[1]\n[2]\n"
+    np.testing.assert_allclose(rows, np.diag(np.minimum(6 * np.sin(x), 1.0) * np.cos(x)))
+    np.testing.assert_allclose(
+        jacobian(f, mode="forward")(x), np.diag(6 * np.sin(x) * np.cos(x)), rtol=1e-14
+    )
+    assert capsys.readouterr().out == ""
 
 
 # --- clip_gradient ------------------------------------------------------------------------------
