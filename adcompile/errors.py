@@ -20,6 +20,7 @@ __all__ = [
     "InternalError",
     "MissingRule",
     "NotDifferentiable",
+    "NumericsError",
     "SignatureError",
     "SourceUnavailable",
     "TypeMismatch",
@@ -80,6 +81,10 @@ class TypeMismatch(AdcompileError):
 
 class SignatureError(AdcompileError):
     """A wrong call: an unknown name in `wrt`, an unknown back end, arguments that do not fit."""
+
+
+class NumericsError(AdcompileError):
+    """Inside `debug(numerics=True)`: where the first NaN or infinity comes from."""
 
 
 class SourceUnavailable(AdcompileError):

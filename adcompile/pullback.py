@@ -58,5 +58,5 @@ class PullingBack(Derivative):
     """A `Derivative` that returns `(value, pullback)`."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        value, back, *aux = self._direct(*args, **kwargs)
+        value, back, *aux = super().__call__(*args, **kwargs)
         return value, Pullback(value, back), *aux

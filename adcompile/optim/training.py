@@ -63,7 +63,7 @@ class TrainStep(Derivative):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         optimizer = self.optimizer
         optimizer.check_identity()
-        value = self._direct(optimizer.params, *args, **kwargs)
+        value = super().__call__(optimizer.params, *args, **kwargs)
         optimizer.steps += 1
         return value
 
