@@ -24,7 +24,9 @@ __all__ = [
     "is_object_class",
     "keys_of",
     "makes_by_fields",
+    "of_programs",
     "slots_of",
+    "stays_whole",
 ]
 
 _ROOTS = {object, abc.ABC, typing.Generic, typing.Protocol}
@@ -36,6 +38,22 @@ _WHOLE = {
 }
 _HEAP_TYPE = 1 << 9  # of a class made by a `class` statement
 _OWN = {"__orig_class__"}  # what `typing` leaves in objects
+_OF_PROGRAMS: set[type] = set()
+
+
+def of_programs(cls: type) -> type:
+    """A decorator for classes of adcompile's own that are compiled like a user's.
+
+    A program may make objects of such a class, and of classes derived from it. Objects that come
+    from outside stay whole: what they hold is a state that outlasts the call.
+    """
+    _OF_PROGRAMS.add(cls)
+    return cls
+
+
+def stays_whole(cls: type) -> bool:
+    """Whether objects of `cls` are taken apart only where the program made them."""
+    return not _OF_PROGRAMS.isdisjoint(cls.__mro__)
 
 
 @lru_cache(maxsize=4096)
@@ -45,7 +63,7 @@ def is_object_class(cls: type) -> bool:
         return not issubclass(cls, tuple | list | dict | np.ndarray)
     if cls in _ROOTS or type(cls) not in _METACLASSES or hasattr(cls, "__array__"):
         return False
-    return all(base in _ROOTS or _is_written(base) for base in cls.__mro__)
+    return all(base in _ROOTS or stays_whole(base) or _is_written(base) for base in cls.__mro__)
 
 
 def _is_written(cls: type) -> bool:
@@ -100,7 +118,7 @@ def keys_of(value: Any) -> tuple[Any, ...] | None:
         return tuple(value)
     if isinstance(value, tuple):
         return getattr(cls, "_fields", None)
-    if not is_object_class(cls):
+    if not is_object_class(cls) or stays_whole(cls):
         return None
     if _is_installed(cls) and not dataclasses.is_dataclass(cls) and not _holds_array(value):
         return None

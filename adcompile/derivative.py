@@ -116,9 +116,7 @@ class Derivative(Derived):
         FilePath(path).write_text(standalone(spec.generated, title))
 
     def _repr_html_(self) -> str:
-        written = (
-            self.inner.source if isinstance(self.inner, Derivative) else get_source(self.inner).text
-        )
+        written = get_source(_innermost(self)).text
         return notebook.side_by_side(written, self._last.source if self._last else None)
 
     def _latest(self) -> Specialisation:

@@ -142,8 +142,8 @@ def leaves_like(structure: Structure, tree: Any, root: str = "tree") -> list[Any
         if expected.kind is _Constant:
             return
         kind, keys = _node(node)
-        if kind is not expected.kind or not _has_keys(kind, keys, expected.keys):
-            path = root + "".join(_step(*step) for step in steps)
+        if kind is not expected.kind or not has_keys(kind, keys, expected.keys):
+            path = root + "".join(step(*taken) for taken in steps)
             got = f"a leaf ({type(node).__name__})" if kind is _Leaf else Structure(kind, keys)
             raise ValueError(f"{path}: expected {expected}, got {got}")
         if kind is _Leaf:
@@ -156,7 +156,7 @@ def leaves_like(structure: Structure, tree: Any, root: str = "tree") -> list[Any
     return found
 
 
-def _has_keys(kind: type, keys: tuple[Any, ...], expected: tuple[Any, ...]) -> bool:
+def has_keys(kind: type, keys: tuple[Any, ...], expected: tuple[Any, ...]) -> bool:
     """Whether a node has the keys it should have; an object may have further attributes."""
     if keys == expected:
         return True
@@ -191,7 +191,7 @@ def _places(structure: Structure, path: str) -> Iterator[str]:
     if structure.kind is _Leaf:
         yield path
     for key, child in zip(structure.keys, structure.children, strict=True):
-        yield from _places(child, path + _step(structure.kind, key))
+        yield from _places(child, path + step(structure.kind, key))
 
 
 def _node(node: Any) -> tuple[type, tuple[Any, ...]]:
@@ -224,7 +224,8 @@ def _make(structure: Structure, children: list[Any]) -> Any:
     return runtime.instance(kind, **dict(zip(structure.keys, children, strict=True)))
 
 
-def _step(kind: type, key: Any) -> str:
+def step(kind: type, key: Any) -> str:
+    """How a path goes on from a node of this kind to what it holds under `key`."""
     if isinstance(key, str):
         return f"[{json.dumps(key, ensure_ascii=False)}]" if kind is dict else f".{key}"
     return f"[{key!r}]"

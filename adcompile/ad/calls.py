@@ -63,6 +63,8 @@ def _elementwise(frame: Frame, op: core.Call, ds: list[Value | None], rules: Rul
         p = None if place is None else slopes.get(place)
         if p is None or core.constant(p) is None:
             continue
+        if _refuses(p):
+            raise _missing(op, place)
         c = masks.times(b, d, p, op.result.type, frame.sweep.marks, op.result)
         other = next((v for v in args if v is not x and cot.shape_of(v.type)), None)
         other = other if len(args) == 2 else None
@@ -110,7 +112,7 @@ def _by_rule(
     return None if core.constant(found) is None else found
 
 
-def _missing(op: core.Call, k: int) -> errors.MissingRule:
+def _missing(op: core.Call, k: int | None) -> errors.MissingRule:
     name = getattr(op.fn, "__name__", repr(op.fn))
     return errors.MissingRule(
         f"`{name}` has no derivative in this form with respect to argument {k}", op.loc

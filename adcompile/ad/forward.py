@@ -300,6 +300,8 @@ def _elementwise(s: _Sweep, op: core.Call, made: core.Call, rules: Rules) -> Tan
     total: Tangent = None
     for k, t in tangents.items():
         p = None if k is None else slopes.get(k)
+        if p is not None and core.constant(p) is NotImplemented:
+            raise _missing(op, k)
         if p is not None and isinstance(t, Value) and core.constant(p) is not None:
             c = masks.times(s.b, t, p, op.result.type, s.marks, places[k], same)
             total = _plus(s.b, total, c)
@@ -324,13 +326,17 @@ def _by_rule(
         if core.constant(found) is None:
             return [None] * len(op.results)
     if found is NotImplemented or core.constant(found) is NotImplemented:
-        name = getattr(op.fn, "__name__", repr(op.fn))
-        raise errors.MissingRule(
-            f"`{name}` has no derivative in this form with respect to argument {k}", op.loc
-        )
+        raise _missing(op, k)
     if len(op.results) == 1:
         return [found]
     return [None if core.constant(part) is None else part for part in found.owner.operands]
+
+
+def _missing(op: core.Call, k: int | None) -> errors.MissingRule:
+    name = getattr(op.fn, "__name__", repr(op.fn))
+    return errors.MissingRule(
+        f"`{name}` has no derivative in this form with respect to argument {k}", op.loc
+    )
 
 
 def _linear(s: _Sweep, op: core.Call, rules: Rules, tangents: dict[int, Tangent]) -> list[Tangent]:

@@ -104,7 +104,8 @@ def _definition(
 ) -> Node:
     fn = prepared.fn
     placement = place(fn)
-    names = assign_names(prepared, placement, symbols.taken)
+    own = {p.name for p in fn.params}
+    names = assign_names(prepared, placement, symbols.taken - symbols.reserved | own)
     terms = Terms(placement.plan, names, symbols, callees)
     moves = Moves(placement, names, terms)
     moves.survey()

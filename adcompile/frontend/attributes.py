@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import types
-from typing import Any
+from typing import Any, NoReturn
 
 import gast
 import numpy as np
@@ -82,7 +82,9 @@ def attribute(cx: Context, x: Operand, name: str, node: gast.AST) -> Operand:
                 return x
             if name in ("conjugate",) and kind != "complex":
                 return Bound(x, name, node)
-        case Value(type=Opaque()):
+        case Value(type=Opaque(cls)):
+            if classes.stays_whole(cls):
+                _refuse_state(cx, cls, node)
             return Bound(x, name, node)
         case Value(type=Seq()) if hasattr(list, name):
             return Bound(x, name, node)
@@ -96,6 +98,14 @@ def attribute(cx: Context, x: Operand, name: str, node: gast.AST) -> Operand:
         case Iterable():
             pass
     cx.mismatch(f"{joins.describe_operand(x)} has no attribute `{name}`", node)
+
+
+def _refuse_state(cx: Context, cls: type, node: gast.AST) -> NoReturn:
+    cx.unsupported(
+        f"this {cls.__name__} was made outside of the function: its state outlasts the call",
+        node,
+        f"make the {cls.__name__} inside the function",
+    )
 
 
 def has(cx: Context, x: Operand, name: str, node: gast.AST) -> bool:
@@ -125,6 +135,8 @@ def _of_known(cx: Context, value: Any, name: str, node: gast.AST) -> Operand:
             member = objects.of_class(cx, value, name, node)
             if member is not None:
                 return member
+        if classes.stays_whole(type(value)):
+            _refuse_state(cx, type(value), node)
         found = getattr(value, name)
     except AttributeError:
         what = f"module `{value.__name__}`" if isinstance(value, types.ModuleType) else f"{value!r}"

@@ -21,6 +21,7 @@ from adcompile.frontend import (
     iterators,
     joins,
     mappings,
+    objects,
     ordering,
     subscripts,
     texts,
@@ -28,6 +29,7 @@ from adcompile.frontend import (
 from adcompile.frontend.context import Context
 from adcompile.frontend.handlers import Args, Handler, Kwargs, arity, refused
 from adcompile.frontend.operands import (
+    Bound,
     Closure,
     Generator,
     Iterable,
@@ -141,6 +143,20 @@ def _type(cx: Context, node: gast.AST, args: Args, kwargs: Kwargs) -> Operand:
     return Known(found)
 
 
+def _callable(cx: Context, node: gast.AST, args: Args, kwargs: Kwargs) -> Operand:
+    arity(cx, node, "callable", args, kwargs, 1, 1)
+    x = args[0]
+    if isinstance(x, Closure | Bound | objects.Action):
+        return Known(True)
+    known = cx.known(x)
+    if known is not MISSING:
+        return Known(callable(known))
+    cls = objects.class_of(cx, x)
+    if cls is None and isinstance(x, Value) and isinstance(x.type, Opaque):
+        return cx.emit(node, callable, [x], types=[Scalar("bool")])
+    return Known(cls is not None and callable(getattr(cls, "__call__", None)))  # noqa: B004
+
+
 def _print(cx: Context, node: gast.AST, args: Args, kwargs: Kwargs) -> Operand:
     dtypes = (isinstance(x, Known) and isinstance(x.value, np.dtype) for x in args)
     args = [Known(str(cx.known(x))) if d else x for x, d in zip(args, dtypes, strict=True)]
@@ -192,6 +208,7 @@ HANDLERS: dict[Any, Handler] = {
     len: _len,
     isinstance: _isinstance,
     type: _type,
+    callable: _callable,
     print: _print,
     np.errstate: _errstate,
     bool: _convert(bool),

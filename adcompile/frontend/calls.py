@@ -33,6 +33,7 @@ from adcompile.frontend import (
     objects,
     overloads,
     recursion,
+    structures,
     subscripts,
     texts,
     vectorized,
@@ -40,6 +41,7 @@ from adcompile.frontend import (
 )
 from adcompile.frontend.context import Context, leaf_types
 from adcompile.frontend.functions import code_of
+from adcompile.frontend.handlers import INTRINSICS
 from adcompile.frontend.heap import is_reference
 from adcompile.frontend.operands import (
     Bound,
@@ -164,7 +166,8 @@ def _handled(
     """A call of what stands in a table, or of a builtin that an object says itself what it does."""
     if not _hashable(fn):
         return None
-    tables = (construct.HANDLERS, bases.HANDLERS, vectorized.HANDLERS)
+    own = (structures.HANDLERS, INTRINSICS)
+    tables = (construct.HANDLERS, bases.HANDLERS, vectorized.HANDLERS, *own)
     if isinstance(fn, Derived):
         return derivatives.call_object(cx, node, fn, args, kwargs)
     if fn in CHAINS:
@@ -387,15 +390,31 @@ def inline(
 def run(cx: Context, node: gast.AST, fn: Closure, bound: dict[str, Operand]) -> Operand:
     """The result of the body of `fn`, lowered in a frame of its own."""
     outer, loc = cx.frame, cx.builder.loc
-    path = (outer.path, cx.unrolled, id(node))
-    frame = Frame(fn.code, fn.parent, fn.function, path, outer.depth + 1)
-    cx.frame = frame
+    cx.frame = frame = _frame(cx, node, fn)
     for name, x in bound.items():
         cx.store.set(frame.cell(name), x)
     result = body(cx, fn.code.body)
     frame.closed = not frame.captured
     cx.frame, cx.builder.loc = outer, loc
     return result
+
+
+def _frame(cx: Context, node: gast.AST, fn: Closure) -> Frame:
+    """A frame for this call: the same one again where a loop around it is lowered again.
+
+    A loop carries the variables of a frame that a closure sees: they must be the same in each try.
+    """
+    path = (cx.frame.path, cx.unrolled, id(node))
+    frames = cx.module.frames.setdefault(path, [])
+    called = (fn.code.node, fn.parent)
+    frame = next((f for f in frames if f.again and (f.code.node, f.parent) == called), None)
+    if frame is None:
+        frame = Frame(fn.code, fn.parent, fn.function, path, cx.frame.depth + 1)
+        frames.append(frame)
+    cx.module.entered += 1
+    frame.entered = cx.module.entered
+    frame.again = frame.captured = frame.closed = False
+    return frame
 
 
 def body(cx: Context, statements: Any) -> Operand:

@@ -59,6 +59,7 @@ class Carry:
 
     def __init__(self, cx: Context, node: Any, assigning: list[Any], few: bool = False):
         self.cx, self.node = cx, node
+        self.entered = cx.module.entered
         self.key = key_of(cx, node)
         self.few = few  # iterations: the loop can be unrolled
         self.bottoms = len(cx.bottoms)
@@ -122,6 +123,12 @@ class Carry:
             template.name = visible(place.name)
         elif isinstance(template, Slot) and isinstance(place, Obj):
             template.name = place.name
+        elif isinstance(template, Slot) and isinstance(place, Leaf):
+            template.name = template.name or plain_name(place.key)
+        elif isinstance(template, Tup) and isinstance(place, Obj):
+            for key, item in zip(template.keys, template.items, strict=True):
+                if isinstance(item, Slot):
+                    item.name = item.name or plain_name(key)
         self._mark(template)
         return template
 
@@ -144,6 +151,8 @@ class Carry:
         get, define = self.cx.store.get, self.cx.store.set
         old = {p: references(self.before(p), t, get) for p, t in self.templates.items()}
         for place, template in self.templates.items():
+            if isinstance(place, Cell) and place.frame.entered > self.entered:
+                place.frame.again = True
             made[place] = self._values(template)
             define(place, instantiate(template, iter(made[place]), define, new))
         self._share_heads(made, old)
@@ -372,6 +381,11 @@ class Carry:
         at = op.results.index(value) - len(op.results)
         if op.operands[at] in self.cx.boxed:
             self.cx.boxed.add(value)
+
+
+def plain_name(key: object) -> str | None:
+    """A key of a tree as the name of what is under it."""
+    return key if isinstance(key, str) and key.isidentifier() else None
 
 
 def _outdated(values: list[Value], template: Operand) -> bool:

@@ -22,7 +22,7 @@ from adcompile.errors import (
     TypeMismatch,
     UnsupportedSyntax,
 )
-from adcompile.frontend import joins, members, sharing, wanted
+from adcompile.frontend import joins, members, narrow, sharing, wanted
 from adcompile.frontend.heap import Contents, Heap
 from adcompile.frontend.joins import Joiner
 from adcompile.frontend.operands import (
@@ -259,6 +259,10 @@ class Context:
                 found = infer_call(fn, operands, named)
             except TypeClash:  # looked into below
                 found = None
+            weak = False
+            if found is not None and narrow.is_too_wide(found):
+                weak = narrow.narrow(self.here(node), fn, operands, named)
+                found = infer_call(fn, operands, named)
             if isinstance(found, Array | Scalar):
                 every = [*operands, *named.values()] if named else operands
                 keywords = tuple(named)
@@ -267,7 +271,7 @@ class Context:
                 )
                 assert isinstance(op, Call)
                 sharing.note(self.heap, self.boxed, op, args, (kwargs or {}).values())
-                return op.results[0]
+                return self.emit(node, float, op.results) if weak else op.results[0]
 
         def attempt() -> Operand:
             found = infer_call(fn, operands, named) if types is None else tuple(types)

@@ -92,6 +92,8 @@ def _inner(cx: Context, node: gast.AST, x: Operand) -> Operand | Derivation:
 
 def _of_object(cx: Context, node: gast.AST, f: Any) -> Operand | Derivation:
     """A derivative that was made outside of the program."""
+    if f.state is not None:
+        cx.unsupported(f.state[0], node, f.state[1])
     inner = f.inner if isinstance(f, Derived) else f
     return Derivation(f.mode, _inner(cx, node, Known(inner)))
 
@@ -143,9 +145,37 @@ def call(
 
     fn, values = _derived(cx, node, made, args, kwargs)
     pipeline.hand_over(fn)
-    b = cx.here(node)
-    results = inline(b, fn, [values[p.name] for p in fn.params], relocate=False)
-    return _results(cx, results)
+    return _laid_down(cx, cx.here(node), fn, [values[p.name] for p in fn.params])
+
+
+def _laid_down(cx: Context, b: Builder, fn: Function, args: list[Value]) -> Operand:
+    """The results of `fn`, whose ops now stand here.
+
+    What it takes out of trees that were made for the call is what went into them.
+    """
+    first = len(b.block.ops)
+    results = inline(b, fn, args, relocate=False)
+    laid = Block([], b.block.ops[first:])
+    parts: dict[Value, Value] = {}
+    for block in core.walk_blocks(laid):
+        for op in block.ops:
+            if isinstance(op, core.Item | core.Unpack):
+                _take_out(op, parts)
+        block.ops[:] = [op for op in block.ops if not op.results or op.results[0] not in parts]
+    core.substitute(laid, parts)
+    b.block.ops[first:] = laid.ops
+    return _results(cx, [parts.get(r, r) for r in results])
+
+
+def _take_out(op: core.Item | core.Unpack, parts: dict[Value, Value]) -> None:
+    tree = parts.get(op.operands[0], op.operands[0])
+    if not isinstance(tree.owner, core.Make):
+        return
+    assert isinstance(tree.type, Tree)
+    keys = (op.key,) if isinstance(op, core.Item) else tree.type.keys
+    for key, r in zip(keys, op.results, strict=True):
+        parts[r] = v = tree.owner.operands[tree.type.keys.index(key)]
+        v.name = v.name or r.name
 
 
 def _results(cx: Context, results: list[Value]) -> Operand:
@@ -180,7 +210,7 @@ def _pullback(op: core.Partial, value: Value) -> Operand:
             cx.mismatch("a pullback takes one argument, the cotangent of the value", node)
         given, b = cx.value(args[0], node), cx.here(node)
         seed = adapted(b, value, given, "cotangent")
-        return _results(cx, inline(b, op.callee, [seed, *op.operands], relocate=False))
+        return _laid_down(cx, b, op.callee, [seed, *op.operands])
 
     return _action(run)
 

@@ -32,6 +32,7 @@ from adcompile.frontend import (
 from adcompile.frontend.context import Context
 from adcompile.frontend.expand import Captures, Matches
 from adcompile.frontend.functions import make_code
+from adcompile.frontend.heap import is_reference
 from adcompile.frontend.operands import (
     Bound,
     Closure,
@@ -53,7 +54,7 @@ from adcompile.frontend.operands import (
 from adcompile.frontend.scopes import Frame, outside, suggest
 from adcompile.frontend.source import loc_of
 from adcompile.ir.core import MISSING, Value
-from adcompile.ir.types import BOOL, Array, Dim, Opaque, Scalar, Static, Tree, scalar_kind
+from adcompile.ir.types import BOOL, Array, Dim, Opaque, Scalar, Size, Static, Tree, scalar_kind
 
 BINARY: dict[type, Callable[..., Any]] = {
     gast.Add: operator.add,
@@ -453,7 +454,16 @@ def _compare_trees(
         x, y = subscripts.known_items(cx, a), subscripts.known_items(cx, b)
         if x is not None and y is not None and left[0] is not dict:
             return Known(bool(fn(x, y)))
+        if _sizes(a) is not None and _sizes(a) == _sizes(b):
+            return Known(fn is operator.eq)
     return cx.emit(node, fn, [a, b], types=[BOOL])
+
+
+def _sizes(x: Operand) -> list[Size] | None:
+    """The sizes that `x`, a shape, is made of."""
+    items = x.type.items if isinstance(x, Value) and isinstance(x.type, Tree) else ()
+    sizes = [t.size for t in items if isinstance(t, Scalar) and t.size is not None]
+    return sizes if len(sizes) == len(items) else None
 
 
 def _identical(cx: Context, a: Operand, b: Operand, node: gast.AST) -> bool:
@@ -473,6 +483,10 @@ def _identical(cx: Context, a: Operand, b: Operand, node: gast.AST) -> bool:
             return False
     if isinstance(a, Obj) and isinstance(b, Obj) and not (a.frozen or b.frozen):
         return False
+    if is_reference(a, cx.boxed) and is_reference(b, cx.boxed):
+        found = cx.heap.identical(a, b)  # type: ignore[arg-type]
+        if found is not None:
+            return found
     cx.mismatch("whether these are the same object is not known at compile time", node, "use `==`")
 
 

@@ -29,7 +29,6 @@ PURE: set[Any] = {
     np.issubdtype,
     np.promote_types,
     np.result_type,
-    callable,
     chr,
     divmod,
     getattr,

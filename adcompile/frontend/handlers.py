@@ -14,6 +14,9 @@ Args = list[Operand]
 Kwargs = dict[str, Operand]
 Handler = Callable[[Context, gast.AST, Args, Kwargs], Operand]
 
+# What functions of adcompile's own are in a program; filled where these functions are at home.
+INTRINSICS: dict[Any, Handler] = {}
+
 
 def arity(
     cx: Context, node: gast.AST, name: str, args: Args, kwargs: Kwargs, least: int, most: int

@@ -40,7 +40,7 @@ from adcompile.frontend.operands import (
 )
 from adcompile.frontend.wanted import LAYOUTS, NeedLayout
 from adcompile.ir.builder import Builder
-from adcompile.ir.core import MISSING, Block, Loc, Op, Step, Value, defined_in
+from adcompile.ir.core import MISSING, Block, Global, Loc, Op, Step, Value, defined_in
 from adcompile.ir.types import Array, Tree, TypeClash
 
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ class Heap:
     params: dict[Value, str] = field(default_factory=dict)
     reshaped: dict[Value, tuple[Any, ...]] = field(default_factory=dict)  # which argument's leaf
     picked: dict[Value, Value] = field(default_factory=dict)  # item of a known list → its index
+    shown: dict[ArrayPlace, Value] = field(default_factory=dict)  # leaves on lines of their own
     dropped: set[Value] = field(default_factory=set)  # of tries of loops that were given up
     written: bool = False  # anything: until then every reference stands for its contents
     changed: set[Any] = field(default_factory=set)  # what was written, on some path
@@ -198,6 +199,9 @@ class Heap:
 
     def _original(self, place: ArrayPlace, b: Builder) -> Value:
         """What was passed in at `place`."""
+        shown = self.shown.get(place)
+        if shown is not None and any(op is shown.owner for op in b.block.ops):
+            return shown
         keys: list[Any] = []
         while isinstance(place, Leaf):
             keys.append(place.key)
@@ -293,6 +297,14 @@ class Heap:
         p, q = self.root(a), self.root(b)
         return p == q or q in self.kin(p)
 
+    def identical(self, a: Value, b: Value) -> bool | None:
+        """Whether two references are one array; None where that is not known."""
+        if not self.share(a, b) and (_is_made_here(self.root(a)) or _is_made_here(self.root(b))):
+            return False
+        if a in self.views or b in self.views:  # `np.asarray(x)` may be `x`
+            return None
+        return True if self.place(a) == self.place(b) else None
+
     def _look_into(self, joined: Joined) -> None:
         """Two new references may be the same array if what they are on one path may be."""
         inside = defined_in(joined.blocks)
@@ -369,6 +381,12 @@ def place_at(params: Mapping[str, Value], path: tuple[Any, ...]) -> ArrayPlace:
         assert isinstance(place.type, Tree)
         place = Leaf(place, key, place.type.child(key))
     return place
+
+
+def _is_made_here(place: ArrayPlace) -> bool:
+    """Whether an array was made by the program: two from outside may be passed as one."""
+    op = place.owner if isinstance(place, Value) else None
+    return isinstance(op, Op) and not isinstance(op, Global)
 
 
 def _tainted(other: Any, written: Any, loc: Loc) -> Poison:

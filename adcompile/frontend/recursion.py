@@ -90,6 +90,8 @@ class Module:
     statics: dict[Hashable, set[str]] = field(default_factory=dict)  # parameters that decide types
     unroll: set[Hashable] = field(default_factory=set)  # loops that must be
     heap: Heap = field(default_factory=Heap)
+    frames: dict[Hashable, list[Frame]] = field(default_factory=dict)  # of calls, by path
+    entered: int = 0  # how many calls were lowered so far
 
 
 def inline_or_invoke(

@@ -46,6 +46,8 @@ class Frame:
     cells: dict[str, Cell] = field(default_factory=dict)
     captured: bool = False  # a closure sees its variables
     closed: bool = False  # returned, and not captured: nobody can read it any more
+    entered: int = 0  # when, among the calls that were lowered
+    again: bool = False  # a try of a loop around its call starts, for which it is to be taken
 
     def cell(self, name: str) -> Cell:
         found = self.cells.get(name)

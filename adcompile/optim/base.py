@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 
+from adcompile.classes import of_programs
 from adcompile.optim.schedules import Schedule
+from adcompile.optim.settings import number
 from adcompile.trees import flatten, leaves_like, paths
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
+@of_programs
 class Optimizer(ABC):
     """Updates the arrays of a parameter tree in place, one step for each gradient it is given.
 
@@ -59,9 +61,9 @@ class Optimizer(ABC):
         self.options = dict(options)
         self.leaves, self.structure = flatten(params, _is_constant)
         self.paths = paths(self.structure)
-        _check_params(self.leaves, self.paths)
+        check_params(self.leaves, self.paths)
         self.state_names = tuple(state)
-        self.state = [tuple(_start(p, fill) for fill in state.values()) for p in self.leaves]
+        self.state = [initial_state(p, state) for p in self.leaves]
 
     @property
     def lr(self) -> float | Schedule:
@@ -102,9 +104,9 @@ class Optimizer(ABC):
         """Make the step: the one place where parameters and state are written."""
         for p, d_p, state in zip(self.leaves, d_leaves, self.state, strict=True):
             new = self.update(p, d_p, *state, **scalars, **self.options)
-            for array, value in zip((p, *state), new, strict=True):
+            for k, array in enumerate((p, *state)):
                 if array is not None:
-                    array[...] = value
+                    overwrite(array, new[k])
 
     def state_dict(self) -> dict[str, Any]:
         """Return what is needed to go on later: a flat dict of numbers and copies of arrays.
@@ -164,45 +166,40 @@ class Optimizer(ABC):
         return f"<{type(self).__name__} lr={self.lr!r}{settings}: {self.steps} steps made>"
 
 
-def number(name: str, value: float, below: float = math.inf) -> float:
-    """Return `value` as a Python float (a NumPy float64 would widen float32 arrays).
-
-    Raises:
-        ValueError: unless `0 <= value < below`.
-    """
-    result = float(value)
-    if not 0 <= result < below:
-        bound = "" if below == math.inf else f" and less than {below:g}"
-        raise ValueError(f"{name} must be finite and not negative{bound}, got {value}")
-    return result
+def overwrite(array: Array, value: Any) -> None:
+    """Write `value`, of its shape and dtype, over `array`."""
+    array[...] = value
 
 
-def _start(p: Array, fill: float | None) -> Array | None:
-    return None if fill is None else np.full_like(p, fill, subok=False)
+def initial_state(p: Array, state: Mapping[str, float | None]) -> tuple[Array | None, ...]:
+    """What is remembered of the leaf `p` at first: arrays like it, filled as `state` says."""
+    return tuple(
+        None if fill is None else np.full_like(p, fill, subok=False) for fill in state.values()
+    )
 
 
 def _spec(array: Array) -> str:
     return f"{array.dtype} of shape {array.shape}"
 
 
-def _check_params(leaves: list[Any], paths: list[str]) -> None:
+def check_params(leaves: list[Any], paths: list[str]) -> None:
     """Refuse parameters that cannot be updated in place, each by itself."""
     if not leaves:
         raise ValueError("params holds no arrays")
     seen: dict[int, str] = {}
     for path, p in zip(paths, leaves, strict=True):
-        if problem := _problem(p):
-            raise TypeError(f"{path} {problem}")
+        if reason := problem(p):
+            raise TypeError(f"{path} {reason}")
         if p.size and (other := seen.setdefault(p.ctypes.data, path)) != path:
             raise ValueError(f"{other} and {path} are the same array, which would be updated twice")
 
 
 def _is_constant(attribute: Any) -> bool:
     """Whether an attribute of an object is not trained: a number, a name, an array of integers."""
-    return not (isinstance(attribute, np.ndarray | np.generic) and attribute.dtype.kind == "f")
+    return not (isinstance(attribute, (np.ndarray, np.generic)) and attribute.dtype.kind == "f")
 
 
-def _problem(p: Any) -> str | None:
+def problem(p: Any) -> str | None:
     """Why `p` cannot be updated in place, and what to write instead."""
     if isinstance(p, (int, float, np.integer, np.floating)):
         value = p if isinstance(p, np.floating) else float(p)

@@ -12,11 +12,11 @@ read-only array), naming it, and `ValueError` for a setting out of range.
 from __future__ import annotations
 
 import math
-from decimal import Decimal
 from typing import Any
 
-from adcompile.optim.base import Optimizer, number
+from adcompile.optim.base import Optimizer
 from adcompile.optim.schedules import Schedule
+from adcompile.optim.settings import is_off, number, rest
 from adcompile.optim.updates import adagrad_update, adam_update, rmsprop_update, sgd_update
 
 
@@ -48,7 +48,7 @@ class SGD(Optimizer):
         super().__init__(
             params,
             lr,
-            state={"velocity": 0.0 if momentum != 0 else None},
+            state={"velocity": None if is_off(momentum) else 0.0},
             options={
                 "momentum": number("momentum", momentum),
                 "dampening": float(dampening),
@@ -74,7 +74,6 @@ class Adam(Optimizer):
     """
 
     update = staticmethod(adam_update)
-    _decoupled = False
 
     def __init__(
         self,
@@ -91,11 +90,11 @@ class Adam(Optimizer):
             state={"m": 0.0, "v": 0.0},
             options={
                 "beta2": self.betas[1],
-                "rest1": _rest(self.betas[0]),
-                "rest2": _rest(self.betas[1]),
+                "rest1": rest(self.betas[0]),
+                "rest2": rest(self.betas[1]),
                 "eps": number("eps", eps),
                 "weight_decay": number("weight_decay", weight_decay),
-                "decoupled": self._decoupled and weight_decay != 0,
+                "decoupled": False,
             },
         )
 
@@ -116,8 +115,6 @@ class AdamW(Adam):
         weight_decay: each step shrinks the parameters by the factor `1 - lr * weight_decay`.
     """
 
-    _decoupled = True
-
     def __init__(
         self,
         params: Any,
@@ -127,6 +124,7 @@ class AdamW(Adam):
         weight_decay: float = 1e-2,
     ) -> None:
         super().__init__(params, lr, betas, eps, weight_decay)
+        self.options["decoupled"] = not is_off(weight_decay)
 
 
 class RMSProp(Optimizer):
@@ -160,11 +158,11 @@ class RMSProp(Optimizer):
             state={
                 "v": 0.0,
                 "m": 0.0 if centered else None,
-                "velocity": 0.0 if momentum != 0 else None,
+                "velocity": None if is_off(momentum) else 0.0,
             },
             options={
                 "alpha": number("alpha", alpha),
-                "rest": _rest(number("alpha", alpha)),
+                "rest": rest(number("alpha", alpha)),
                 "eps": number("eps", eps),
                 "weight_decay": number("weight_decay", weight_decay),
                 "momentum": number("momentum", momentum),
@@ -212,8 +210,3 @@ class Adagrad(Optimizer):
 
     def scalars(self) -> dict[str, float]:
         return {"lr": self.rate() / (1 + self.steps * self._lr_decay)}
-
-
-def _rest(x: float) -> float:
-    """1 - x in decimals, as one would write it: 0.1 for 0.9, not 0.09999999999999998."""
-    return float(1 - Decimal(repr(x)))

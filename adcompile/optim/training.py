@@ -46,6 +46,12 @@ class TrainStep(Derivative):
         optimizer: whose parameters and state each call updates.
     """
 
+    state = (
+        "this training step was made outside of the function: it changes parameters that outlast "
+        "the call",
+        "make the optimizer, and the training step, inside the function",
+    )
+
     def __init__(self, loss: Callable[..., Any], optimizer: Optimizer, *, has_aux: bool = False):
         super().__init__(loss, Grad(has_aux=has_aux, with_value=True))
         first = next(iter(self.__signature__.parameters.values()))

@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from adcompile.optim.settings import is_off
+
 Leaf = Any  # a float array or NumPy scalar; for state also None
 
 
@@ -39,8 +41,8 @@ def sgd_update(
     first step and `1 - dampening` after it: so the first step needs no code of its own.
     """
     d_p = add_decay(p, d_p, weight_decay)
-    if momentum != 0:
-        velocity = momentum * velocity + (gain * d_p if dampening != 0 else d_p)
+    if not is_off(momentum):
+        velocity = momentum * velocity + (d_p if is_off(dampening) else gain * d_p)
         d_p = d_p + momentum * velocity if nesterov else velocity
     return p - lr * d_p, velocity
 
@@ -102,7 +104,7 @@ def rmsprop_update(
         scale = np.sqrt(v - m * m) + eps
     else:
         scale = np.sqrt(v) + eps
-    if momentum != 0:
+    if not is_off(momentum):
         velocity = momentum * velocity + d_p / scale
         p = p - lr * velocity
     else:
@@ -127,6 +129,6 @@ def adagrad_update(
 
 def add_decay(p: Leaf, d_p: Leaf, weight_decay: float) -> Leaf:
     """Add the gradient of the penalty `weight_decay / 2 * sum(p**2)` to `d_p`."""
-    if weight_decay != 0:
+    if not is_off(weight_decay):
         d_p = d_p + weight_decay * p
     return d_p

@@ -148,7 +148,7 @@ class _Numbering:
 
 def _constant_key(value: Any) -> Hashable:
     """Equal for constants that nobody can tell apart: 1, 1.0 and True, 0.0 and -0.0 differ."""
-    if isinstance(value, float | complex):
+    if isinstance(value, float | complex | np.generic):
         return (type(value), repr(value))
     if isinstance(value, tuple):
         return (type(value), tuple(map(_constant_key, value)))

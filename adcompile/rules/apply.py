@@ -22,14 +22,14 @@ from adcompile.ir.builder import Builder
 from adcompile.ir.core import Function, Value
 from adcompile.ir.infer import known, sizes
 from adcompile.ir.types import Array, Dim, Scalar, Seq, Size, Static, Tree, Type
-from adcompile.rules.registry import COMPILE_TIME
+from adcompile.rules.registry import COMPILE_TIME, Part
 from adcompile.rules.template import Path, Template, map_sizes
 
 Body = Callable[..., Any]
 
 
 def apply(
-    b: Builder, body: Body, args: Sequence[Any], kwargs: Mapping[str, Any] | None = None
+    b: Builder, body: Body | Part, args: Sequence[Any], kwargs: Mapping[str, Any] | None = None
 ) -> Value:
     """The result of `body(*args, **kwargs)`, its ops appended to `b`'s block.
 
@@ -37,6 +37,9 @@ def apply(
     value made by `Make`; `Const`s of None and NotImplemented stand for themselves.
     Raises MissingRule if the body does not take the arguments.
     """
+    if isinstance(body, Part):
+        found = apply_parts(b, body.body, args, kwargs or {}, frozenset([body.index]))
+        return found.get(body.index) or b.const(NotImplemented)
     template, bound, actual = _template(b, body, args, kwargs or {})
     (result,) = template.replay(b, bound, actual)
     return result
@@ -76,9 +79,10 @@ def _template(
 
 
 def check_form(
-    b: Builder, body: Body, args: Sequence[Any], kwargs: Mapping[str, Any] | None = None
+    b: Builder, body: Body | Part, args: Sequence[Any], kwargs: Mapping[str, Any] | None = None
 ) -> None:
     """Raise MissingRule if `body` does not take these arguments."""
+    body = body.body if isinstance(body, Part) else body
     while isinstance(body, partial):
         args, body = (*body.args, *args), body.func
     _bind(b, body, args, kwargs or {})
@@ -211,22 +215,25 @@ def _lower(
     kwargs: Mapping[str, Any],
     pattern: Pattern,
 ) -> Template:
-    from adcompile.frontend import fold  # the frontend looks up rules itself
+    from adcompile.frontend import fold, narrow  # the frontend looks up rules itself
     from adcompile.frontend.lower import lower_function
     from adcompile.frontend.wanted import FIXED, NeedStatic
 
     fold.PURE.update(COMPILE_TIME)
 
     types = [pattern.type(x) for x in args]
+    named = {k: pattern.type(x) for k, x in kwargs.items()}
     token = FIXED.set(frozenset())  # a template outlives what is known of globals now
+    precision = narrow.DTYPE.set(narrow.dtype_of([*types, *named.values()]))
     try:
-        fn = lower_function(body, types, {k: pattern.type(x) for k, x in kwargs.items()})
+        fn = lower_function(body, types, named)
     except NeedStatic:
         raise errors.MissingRule(
             f"the rule in {body.__module__} needs a value at compile time", b.loc
         ) from None
     finally:
         FIXED.reset(token)
+        narrow.DTYPE.reset(precision)
     return _by_leaves(fn)
 
 

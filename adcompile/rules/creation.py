@@ -26,9 +26,11 @@ def _(d_y, a, fill_value, dtype=None):
 zero(np.full_like, arg=0)
 
 
-def upright(weights, rank):
-    """Weights along the first of `rank` axes."""
-    return weights if rank == 1 else np.reshape(weights, (-1,) + (1,) * (rank - 1))
+@linear(np.linspace, arg=(0, 1))
+def _(d_y, start, stop, num=50, endpoint=True):
+    return weighed(steps(1.0, 0.0, num, endpoint), d_y), weighed(
+        steps(0.0, 1.0, num, endpoint), d_y
+    )
 
 
 def steps(start, stop, num, endpoint):
@@ -36,14 +38,8 @@ def steps(start, stop, num, endpoint):
     return np.linspace(start, stop, num) if endpoint else np.linspace(start, stop, num, False)
 
 
-@tangent(np.linspace, arg=0)
-def _(d_start, y, start, stop, num=50, endpoint=True):
-    return upright(steps(1.0, 0.0, num, endpoint), y.ndim) * d_start
-
-
-@tangent(np.linspace, arg=1)
-def _(d_stop, y, start, stop, num=50, endpoint=True):
-    return upright(steps(0.0, 1.0, num, endpoint), y.ndim) * d_stop
+def weighed(weights, d_y):
+    return weights @ d_y if d_y.ndim < 3 else np.tensordot(weights, d_y, 1)
 
 
 # arange(start, stop, step): its length is a step function of all three, and its elements move with

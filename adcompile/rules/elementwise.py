@@ -1,7 +1,6 @@
 """Functions that work element by element, with their partial derivatives: NumPy's ufuncs and kin.
 
-A partial takes the result first. Numbers are written out (no `np.log(2.0)`): a NumPy scalar would
-turn float32 into float64.
+A partial takes the result first.
 """
 
 from __future__ import annotations
@@ -12,15 +11,8 @@ import operator
 
 import numpy as np
 
-from adcompile.rules.registry import adjoint, alias, elementwise, linear, tangent, zero
-
-
-def in_dtype(d, z):
-    """A number in the dtype of `z`: without it, what it meets might become float64."""
-    if not isinstance(d, (int, float)) or np.ndim(z) == 0 or z.dtype == np.float64:
-        return d
-    return z.dtype.type(d)
-
+from adcompile.rules.registry import alias, elementwise, linear, tangent, zero
+from adcompile.runtime import masked_times
 
 # --- one argument -------------------------------------------------------------------------------
 
@@ -29,7 +21,6 @@ elementwise(np.positive, lambda y, x: 1)
 elementwise(np.conjugate, lambda y, x: 1)
 elementwise(np.real, lambda y, x: 1)
 elementwise(np.absolute, lambda y, x: np.sign(x))  # 0 at 0
-elementwise(np.fabs, lambda y, x: np.sign(x))
 elementwise(np.square, lambda y, x: 2 * x)
 elementwise(np.sqrt, lambda y, x: 0.5 / y)  # inf at 0
 elementwise(np.cbrt, lambda y, x: 1 / (3 * y * y))  # inf at 0
@@ -90,18 +81,11 @@ elementwise(np.remainder, lambda z, x, y: (1, -(x // y)))
 elementwise(np.fmod, lambda z, x, y: (1, -np.trunc(x / y)))
 elementwise(np.hypot, lambda z, x, y: (x / (z + (z == 0)), y / (z + (z == 0))))  # 0 at the origin
 elementwise(np.arctan2, lambda z, y, x: (x / (x * x + y * y), -y / (x * x + y * y)))
-elementwise(np.copysign, lambda z, x, s: (np.sign(x) * np.copysign(1, s), None))
+elementwise(np.copysign, lambda z, x, s: (np.sign(x) * np.sign(z), None))
 elementwise(np.heaviside, lambda z, x, h: (None, x == 0))
 
 # x ** p at x = 0: p * 0 ** (p - 1) in x, but 0 for p = 0; in p it is 0, as 0 ** p is for p > 0.
-elementwise(np.power, lambda z, x, p: (p * x ** (p - 1 + (p == 0)), z * log_base(x, z)))
-elementwise(np.float_power, lambda z, x, p: (p * x ** (p - 1 + (p == 0)), z * log_base(x, z)))
-
-
-def log_base(x, z):
-    if isinstance(x, (int, float)) and np.ndim(z) > 0 and z.dtype != np.float64:
-        return float(np.log(x + (x == 0)))
-    return np.log(x + (x == 0))
+elementwise(np.power, lambda z, x, p: (p * x ** (p - 1 + (p == 0)), z * np.log(x + (x == 0))))
 
 
 def bounded(z, x, y):
@@ -124,20 +108,13 @@ def _(z, x, y):
 # np.maximum(x, 0) at 0 is 0. fmax and fmin pass to the other one where one is nan.
 
 
-def half(z):
-    """0.5 in the dtype of `z`: a mask times a Python number would be float64."""
-    if np.ndim(z) == 0 or z.dtype == np.float64:
-        return 0.5
-    return z.dtype.type(0.5)
-
-
 @elementwise(np.maximum)
 def _(z, x, y):
     if isinstance(y, (int, float)) and not isinstance(x, (int, float)):
         return x > y, x <= y
     if isinstance(x, (int, float)) and not isinstance(y, (int, float)):
         return y <= x, y > x
-    return (x > y) + half(z) * (x == y), (y > x) + half(z) * (x == y)
+    return (x > y) + 0.5 * (x == y), (y > x) + 0.5 * (x == y)
 
 
 @elementwise(np.minimum)
@@ -146,17 +123,17 @@ def _(z, x, y):
         return x < y, x >= y
     if isinstance(x, (int, float)) and not isinstance(y, (int, float)):
         return y >= x, y < x
-    return (x < y) + half(z) * (x == y), (y < x) + half(z) * (x == y)
+    return (x < y) + 0.5 * (x == y), (y < x) + 0.5 * (x == y)
 
 
 @elementwise(np.fmax)
 def _(z, x, y):
-    return (x == z) - half(z) * (x == y), (y == z) - half(z) * (x == y)
+    return (x == z) - 0.5 * (x == y), (y == z) - 0.5 * (x == y)
 
 
 @elementwise(np.fmin)
 def _(z, x, y):
-    return (x == z) - half(z) * (x == y), (y == z) - half(z) * (x == y)
+    return (x == z) - 0.5 * (x == y), (y == z) - 0.5 * (x == y)
 
 
 @elementwise(np.clip)
@@ -168,13 +145,7 @@ def _(y, a, a_min=None, a_max=None, out=None, *, min=None, max=None):
     return y == a, below, above, None, below, above
 
 
-@linear(np.ldexp, shape="broadcasts")
-def _(d_y, x1, x2):
-    return np.ldexp(in_dtype(d_y, x1), x2)
-
-
-zero(np.ldexp, arg=1)
-
+elementwise(np.ldexp, lambda y, x, k: (np.ldexp(1.0, k), None))
 
 # --- choosing -----------------------------------------------------------------------------------
 # Not partials: a mask times a cotangent would be nan where that is infinite and masked.
@@ -182,24 +153,21 @@ zero(np.ldexp, arg=1)
 zero(np.where, arg=0)
 
 
-@tangent(np.where, arg=1)
-def _(d_x, z, condition, x, y):
-    return np.where(condition, d_x, 0)
+@linear(np.where, arg=(1, 2), shape="broadcasts")
+def _(d_z, condition, x, y):
+    if np.ndim(condition) == np.ndim(x) == np.ndim(y) == 0:  # it would make an array of a number
+        return d_z if condition else 0.0, 0.0 if condition else d_z
+    return np.where(condition, d_z, 0), np.where(condition, 0, d_z)
 
 
-@adjoint(np.where, arg=1, shape="broadcasts")
-def _(d_z, z, condition, x, y):
-    return np.where(condition, in_dtype(d_z, z), 0)
+@linear(masked_times, arg=0, shape="broadcasts")
+def _(d_z, d, p):
+    return masked_times(d_z, p)
 
 
-@tangent(np.where, arg=2)
-def _(d_y, z, condition, x, y):
-    return np.where(condition, 0, d_y)
-
-
-@adjoint(np.where, arg=2, shape="broadcasts")
-def _(d_z, z, condition, x, y):
-    return np.where(condition, 0, in_dtype(d_z, z))
+@linear(masked_times, arg=1, shape="broadcasts")
+def _(d_z, d, p):
+    return masked_times(d, d_z)
 
 
 # --- several results ----------------------------------------------------------------------------
@@ -210,19 +178,9 @@ def _(d_x, y, x):
     return d_x, None
 
 
-@adjoint(np.modf)
-def _(d_y, y, x):
-    return d_y[0]
-
-
 @tangent(np.frexp)
 def _(d_x, y, x):
     return np.ldexp(d_x, -y[1]), None
-
-
-@adjoint(np.frexp)
-def _(d_y, y, x):
-    return np.ldexp(d_y[0], -y[1])
 
 
 @tangent(np.divmod, arg=0)
@@ -230,69 +188,19 @@ def _(d_x, z, x, y):
     return None, d_x
 
 
-@adjoint(np.divmod, arg=0)
-def _(d_z, z, x, y):
-    return d_z[1]
-
-
 @tangent(np.divmod, arg=1)
 def _(d_y, z, x, y):
     return None, -z[0] * d_y
 
 
-@adjoint(np.divmod, arg=1)
-def _(d_z, z, x, y):
-    return -z[0] * d_z[1]
+# The largest or smallest of several numbers, or of a sequence: ties share.
 
 
 @tangent(builtins.max, arg=range(32))
 def _(k, d_x, z, *xs):
-    return among(k, d_x, z, *xs)
-
-
-@tangent(builtins.min, arg=range(32))
-def _(k, d_x, z, *xs):
-    return among(k, d_x, z, *xs)
-
-
-@adjoint(builtins.max, arg=range(32))
-def _(k, d_z, z, *xs):
-    return shares(d_z, z, *xs)
-
-
-@adjoint(builtins.min, arg=range(32))
-def _(k, d_z, z, *xs):
-    return shares(d_z, z, *xs)
-
-
-def shares(d_z, z, *xs):
-    """The cotangents of the items of a list, of which `z` is the largest or smallest."""
-    if len(xs) != 1 or not isinstance(xs[0], list):
-        return NotImplemented
-    ties = 0.0
-    for x in xs[0]:
-        ties = ties + (x == z)
-    parts = []
-    for x in xs[0]:
-        parts.append(d_z * (x == z) / ties)
-    return parts
-
-
-def among(k, d_x, z, *xs):
-    """The tangent of the largest or smallest of several numbers, or of a sequence: ties share."""
-    ties = 0.0
-    if len(xs) == 1 and isinstance(xs[0], list):
-        d_z = 0.0
-        for d, x in zip(d_x, xs[0]):
-            d_z = d_z + d * (x == z)
-            ties = ties + (x == z)
-        return d_z / ties
     if len(xs) == 1:
-        x = xs[0]
-        return np.sum(d_x * (x == z)) / np.sum(x == z)
-    for x in xs:
-        ties = ties + (x == z)
-    return d_x * (xs[k] == z) / ties
+        return sum(d * (x == z) for d, x in zip(d_x, xs[0])) / sum(x == z for x in xs[0])
+    return d_x * (xs[k] == z) / sum(x == z for x in xs)
 
 
 # --- steps and questions ------------------------------------------------------------------------
@@ -320,8 +228,7 @@ zero(
 
 alias(np.negative, operator.neg)
 alias(np.positive, operator.pos)
-alias(np.absolute, operator.abs, builtins.abs)
-alias(np.fabs, math.fabs)
+alias(np.absolute, operator.abs, builtins.abs, np.fabs, math.fabs)
 alias(np.add, operator.add)
 alias(np.subtract, operator.sub)
 alias(np.multiply, operator.mul)
@@ -330,8 +237,8 @@ alias(np.floor_divide, operator.floordiv)
 alias(np.remainder, operator.mod)
 alias(np.fmod, math.fmod)
 alias(np.divmod, builtins.divmod)
-alias(np.power, operator.pow, builtins.pow)
-alias(np.float_power, math.pow)
+alias(np.power, operator.pow, builtins.pow, np.float_power, math.pow)
+alias(builtins.max, builtins.min)
 alias(np.deg2rad, np.radians, math.radians)
 alias(np.rad2deg, np.degrees, math.degrees)
 alias(np.round, np.around)

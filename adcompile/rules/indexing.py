@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from adcompile.rules.registry import tangent, zero
+from adcompile.rules.registry import tangent
 
 
 def inside(indices, n, mode):
@@ -48,7 +48,3 @@ def _(d_a, y, a, axis=-1):
     if axis is None:
         return np.ravel(d_a)[np.argsort(np.ravel(a))]
     return np.take_along_axis(d_a, np.argsort(a, axis), axis)
-
-
-zero(np.take, arg=1)
-zero(np.take_along_axis, arg=1)

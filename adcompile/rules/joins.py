@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from adcompile.rules.registry import adjoint, linear, tangent
+from adcompile.rules.registry import alias, linear
 from adcompile.rules.shapes import like, window
 
 
@@ -37,10 +37,7 @@ def _(d_y, arrays, axis=0, out=None, *, dtype=None, casting=None):
 
 @linear(np.stack, shape="rearranges")
 def _(d_y, arrays, axis=0, out=None, *, dtype=None, casting=None):
-    parts = []
-    for i, _ in enumerate(arrays):
-        parts.append(slab(d_y, axis, i))
-    return parts
+    return [slab(d_y, axis, i) for i, _ in enumerate(arrays)]
 
 
 def slab(x, axis, i):
@@ -77,49 +74,19 @@ def _(d_y, tup):
 # --- taking apart -------------------------------------------------------------------------------
 
 
-def filled(d_y, y):
-    """The cotangents of several results, zeros filled in."""
-    parts = []
-    for d, part in zip(d_y, y):
-        parts.append(np.zeros_like(part) if d is None else d)
-    return parts
+@linear(np.split)
+def _(d_y, ary, indices_or_sections, axis=0):
+    return np.concatenate(d_y, axis)
 
 
-@tangent(np.split)
-def _(d_ary, y, ary, indices_or_sections, axis=0):
-    return np.split(d_ary, indices_or_sections, axis)
+@linear(np.vsplit)
+def _(d_y, ary, indices_or_sections):
+    return np.concatenate(d_y, 0)
 
 
-@adjoint(np.split)
-def _(d_y, y, ary, indices_or_sections, axis=0):
-    return np.concatenate(filled(d_y, y), axis)
+@linear(np.hsplit)
+def _(d_y, ary, indices_or_sections):
+    return np.concatenate(d_y, 0 if ary.ndim == 1 else 1)
 
 
-@tangent(np.array_split)
-def _(d_ary, y, ary, indices_or_sections, axis=0):
-    return np.array_split(d_ary, indices_or_sections, axis)
-
-
-@adjoint(np.array_split)
-def _(d_y, y, ary, indices_or_sections, axis=0):
-    return np.concatenate(filled(d_y, y), axis)
-
-
-@tangent(np.vsplit)
-def _(d_ary, y, ary, indices_or_sections):
-    return np.vsplit(d_ary, indices_or_sections)
-
-
-@adjoint(np.vsplit)
-def _(d_y, y, ary, indices_or_sections):
-    return np.concatenate(filled(d_y, y), 0)
-
-
-@tangent(np.hsplit)
-def _(d_ary, y, ary, indices_or_sections):
-    return np.hsplit(d_ary, indices_or_sections)
-
-
-@adjoint(np.hsplit)
-def _(d_y, y, ary, indices_or_sections):
-    return np.concatenate(filled(d_y, y), 0 if ary.ndim == 1 else 1)
+alias(np.split, np.array_split)

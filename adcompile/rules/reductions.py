@@ -7,8 +7,7 @@ import math
 
 import numpy as np
 
-from adcompile.rules.elementwise import in_dtype
-from adcompile.rules.registry import adjoint, alias, at_compile_time, linear, tangent, zero
+from adcompile.rules.registry import alias, at_compile_time, linear, tangent, zero
 
 
 @at_compile_time
@@ -70,7 +69,7 @@ def centred(a, axis):
 @linear(np.sum, shape="reduces")
 def _(d_y, a, axis=None, dtype=None, out=None, keepdims=False, *, where=None):
     d = spread(d_y, axis, keepdims)
-    return d if where is None else np.where(where, in_dtype(d, a), 0)
+    return d if where is None else np.where(where, d, 0)
 
 
 @linear(np.mean, shape="reduces")
@@ -78,24 +77,9 @@ def _(d_y, a, axis=None, dtype=None, out=None, keepdims=False):
     return spread(d_y / count(a, axis), axis, keepdims)
 
 
-def for_each(d, items):
-    """`d` for each of the items of a list or array."""
-    if not isinstance(items, (list, tuple)):
-        return d
-    parts = []
-    for _ in items:
-        parts.append(d)
-    return parts
-
-
 @linear(builtins.sum)
 def _(d_y, iterable):
-    return for_each(d_y, iterable)
-
-
-@linear(math.fsum)
-def _(d_y, seq):
-    return for_each(d_y, seq)
+    return [d_y for _ in iterable] if isinstance(iterable, (list, tuple)) else d_y
 
 
 def as_before(d, a):
@@ -132,14 +116,7 @@ def _(d_a, y, a, axis=None, dtype=None, out=None, ddof=0, keepdims=False):
 def at_ties(d_a, m, a, axis, keepdims):
     """The mean of `d_a` over the elements of `a` that are equal to `m`."""
     ties = a == m
-    return total(d_a * ties, axis, keepdims) / how_many(ties, a.dtype, axis, keepdims)
-
-
-def how_many(mask, dtype, axis, keepdims):
-    """The number of elements in `mask`, counted in the dtype that it is needed in."""
-    if dtype == np.float64:
-        return total(mask, axis, keepdims)
-    return np.sum(mask, axis=axis, dtype=dtype, keepdims=keepdims)
+    return total(d_a * ties, axis, keepdims) / total(ties, axis, keepdims)
 
 
 def extremum(f, a, axis):
@@ -147,11 +124,6 @@ def extremum(f, a, axis):
 
 
 @tangent(np.max)
-def _(d_a, y, a, axis=None, out=None, keepdims=False):
-    return at_ties(d_a, spread(y, axis, keepdims), a, axis, keepdims)
-
-
-@tangent(np.min)
 def _(d_a, y, a, axis=None, out=None, keepdims=False):
     return at_ties(d_a, spread(y, axis, keepdims), a, axis, keepdims)
 
@@ -172,10 +144,10 @@ zero(builtins.any, builtins.all, np.searchsorted, np.nonzero, np.flatnonzero, np
 def others(x):
     """The product of all but each of the elements along the last axis."""
     if x.ndim == 1:
-        one = np.ones(1, dtype=x.dtype)
+        one = np.ones(1)
         before = np.cumprod(np.concatenate([one, x])[:-1])
         return before * np.cumprod(np.concatenate([one, x[::-1]])[:-1])[::-1]
-    one = np.ones((*x.shape[:-1], 1), dtype=x.dtype)
+    one = np.ones((*x.shape[:-1], 1))
     before = np.cumprod(np.concatenate([one, x], -1)[..., :-1], -1)
     after = np.cumprod(np.concatenate([one, x[..., ::-1]], -1)[..., :-1], -1)
     return before * after[..., ::-1]
@@ -212,26 +184,10 @@ def _(d_a, y, a, axis=None, dtype=None, out=None):
     if axis is None:
         a, d_a, axis = np.ravel(a), np.ravel(d_a), 0
     if np.all(a):
-        d_y = y * np.cumsum(d_a / a, axis)
-    else:
-        rows, d_rows = np.moveaxis(a, axis, -1), np.moveaxis(d_a, axis, -1)
-        d_y = (d_rows[..., None, :] @ without_each(rows))[..., 0, :]
-        d_y = np.moveaxis(d_y, -1, axis)
-    return d_y
-
-
-@adjoint(np.cumprod)
-def _(d_y, y, a, axis=None, dtype=None, out=None):
-    flat = a
-    if axis is None:
-        flat, axis = np.ravel(a), 0
-    if np.all(flat):
-        d_a = np.flip(np.cumsum(np.flip(d_y * y, axis), axis), axis) / flat
-    else:
-        d_rows = np.moveaxis(d_y, axis, -1)
-        d_rows = (without_each(np.moveaxis(flat, axis, -1)) @ d_rows[..., None])[..., 0]
-        d_a = np.moveaxis(d_rows, -1, axis)
-    return as_before(d_a, a)
+        return y * np.cumsum(d_a / a, axis)
+    rows, d_rows = np.moveaxis(a, axis, -1), np.moveaxis(d_a, axis, -1)
+    d_y = (d_rows[..., None, :] @ without_each(rows))[..., 0, :]
+    return np.moveaxis(d_y, -1, axis)
 
 
 # --- norms: 0 at 0 ------------------------------------------------------------------------------
@@ -251,5 +207,5 @@ def _(d_x, y, x, ord=None, axis=None, keepdims=False):
     return total(np.sign(unit) * abs(unit) ** (ord - 1) * d_x, axis, keepdims)
 
 
-alias(np.max, np.amax)
-alias(np.min, np.amin)
+alias(np.max, np.min, np.amax, np.amin)
+alias(builtins.sum, math.fsum)

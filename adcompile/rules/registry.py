@@ -64,15 +64,16 @@ class Rules:
     fn: Function
     partials: Body | None = None
     linear: dict[int, Body] = field(default_factory=dict)
+    joint: tuple[int, ...] = ()  # the arguments that it is linear in together, not one by one
     tangent: dict[int, Body] = field(default_factory=dict)
     adjoint: dict[int, Body] = field(default_factory=dict)
     zero: bool = False
     shape: str = ""  # one of SHAPES: what becomes of a cotangent that is one number
 
     @property
-    def bodies(self) -> list[tuple[str, int | None, Body]]:
+    def bodies(self) -> list[tuple[str, int | None, Any]]:
         """(word, argument, body) of everything registered."""
-        rows: list[tuple[str, int | None, Body]] = []
+        rows: list[tuple[str, int | None, Any]] = []
         if self.partials is not None:
             rows.append(("elementwise", None, self.partials))
         for word in ("linear", "tangent", "adjoint"):
@@ -88,9 +89,10 @@ class Rules:
         return None
 
 
-def parameters(word: str, body: Body) -> list[str]:
+def parameters(word: str, body: Body | Part) -> list[str]:
     """The names of a body's parameters that are the function's own."""
     lead = {"elementwise": 1, "linear": 1, "tangent": 2, "adjoint": 2}[word]
+    body = body.body if isinstance(body, Part) else body
     return list(inspect.signature(body).parameters)[lead:]
 
 
@@ -116,13 +118,20 @@ def elementwise(fn: Function, partials: Body | None = None) -> Any:
     return partials
 
 
-def linear(fn: Function, arg: int | range = 0, *, shape: str = "") -> Callable[[Body], Body]:
+def linear(
+    fn: Function, arg: int | range | tuple[int, ...] = 0, *, shape: str = ""
+) -> Callable[[Body], Body]:
     """`fn` is linear in this argument; the body takes a cotangent back to it: `body(d_y, *args)`.
 
     Forward mode applies `fn` itself to the tangent in place of the argument. With a range of
-    arguments (of a function that takes any number) the body is told which one first.
+    arguments (of a function that takes any number) the body is told which one first. With a tuple,
+    `fn` is linear in these arguments together, but not in one while others stay (`np.where`): the
+    body gives a tuple with a cotangent for each, and forward mode has zeros for those that stay.
     """
     _note_shape(fn, shape)
+    if isinstance(arg, tuple):
+        _entry(fn).joint = arg
+        return lambda body: _put_each(_entry(fn).linear, arg, body)
     return lambda body: _put(_entry(fn).linear, arg, body)
 
 
@@ -172,6 +181,19 @@ def _put(table: dict[int, Body], arg: int | range, body: Body) -> Body:
         table.update((k, partial(body, k)) for k in arg)
     else:
         table[arg] = body
+    return body
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One of the items of the tuple that a body gives."""
+
+    body: Body
+    index: int
+
+
+def _put_each(table: dict[int, Any], args: tuple[int, ...], body: Body) -> Body:
+    table.update((arg, Part(body, k)) for k, arg in enumerate(args))
     return body
 
 

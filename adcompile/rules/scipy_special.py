@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from scipy import special
 
 from adcompile.rules.reductions import spread, total
-from adcompile.rules.registry import elementwise, tangent
+from adcompile.rules.registry import alias, elementwise, tangent
 
 # --- sigmoids -----------------------------------------------------------------------------------
 
@@ -16,11 +18,7 @@ elementwise(special.logit, lambda y, x: 1 / (x * (1 - x)))
 
 # --- exponentials and logarithms ----------------------------------------------------------------
 
-elementwise(special.exp2, lambda y, x: 0.6931471805599453 * y)  # log 2
 elementwise(special.exp10, lambda y, x: 2.302585092994046 * y)  # log 10
-elementwise(special.expm1, lambda y, x: y + 1)
-elementwise(special.log1p, lambda y, x: 1 / (1 + x))
-elementwise(special.cbrt, lambda y, x: 1 / (3 * y * y))
 elementwise(special.xlogy, lambda z, x, y: (np.log(y), x / y))
 elementwise(special.xlog1py, lambda z, x, y: (np.log1p(y), x / (1 + y)))
 elementwise(special.entr, lambda y, x: -1 - np.log(x))
@@ -31,8 +29,6 @@ elementwise(special.exp1, lambda y, x: -np.exp(-x) / x)
 
 # --- error function and normal distribution -----------------------------------------------------
 
-elementwise(special.erf, lambda y, x: 1.1283791670955126 * np.exp(-x * x))  # 2 / sqrt(pi)
-elementwise(special.erfc, lambda y, x: -1.1283791670955126 * np.exp(-x * x))
 elementwise(special.erfcx, lambda y, x: 2 * x * y - 1.1283791670955126)
 elementwise(special.erfinv, lambda y, x: 0.886226925452758 * np.exp(y * y))  # sqrt(pi) / 2
 elementwise(special.erfcinv, lambda y, x: -0.886226925452758 * np.exp(y * y))
@@ -49,16 +45,8 @@ elementwise(special.rgamma, lambda y, x: -y * special.digamma(x))
 elementwise(special.digamma, lambda y, x: special.zeta(2, x))
 
 
-@tangent(special.polygamma, arg=1)
-def _(d_x, y, n, x):
-    return special.polygamma(n + 1, x) * d_x
-
-
-@tangent(special.zeta, arg=1)
-def _(d_q, y, x, q):
-    return -x * special.zeta(x + 1, q) * d_q
-
-
+elementwise(special.polygamma, lambda y, n, x: (NotImplemented, special.polygamma(n + 1, x)))
+elementwise(special.zeta, lambda y, x, q: (NotImplemented, -x * special.zeta(x + 1, q)))
 elementwise(
     special.beta,
     lambda z, a, b: (
@@ -86,24 +74,15 @@ elementwise(special.i1, lambda y, x: 0.5 * (special.i0(x) + special.iv(2, x)))
 elementwise(special.k1, lambda y, x: -0.5 * (special.k0(x) + special.kv(2, x)))
 
 
-@tangent(special.jv, arg=1)
-def _(d_z, y, v, z):
-    return 0.5 * (special.jv(v - 1, z) - special.jv(v + 1, z)) * d_z
+elementwise(special.jv, lambda y, v, z: (NotImplemented, half(special.jv, v, z, -1)))
+elementwise(special.yv, lambda y, v, z: (NotImplemented, half(special.yv, v, z, -1)))
+elementwise(special.iv, lambda y, v, z: (NotImplemented, half(special.iv, v, z, 1)))
+elementwise(special.kv, lambda y, v, z: (NotImplemented, -half(special.kv, v, z, 1)))
 
 
-@tangent(special.yv, arg=1)
-def _(d_z, y, v, z):
-    return 0.5 * (special.yv(v - 1, z) - special.yv(v + 1, z)) * d_z
-
-
-@tangent(special.iv, arg=1)
-def _(d_z, y, v, z):
-    return 0.5 * (special.iv(v - 1, z) + special.iv(v + 1, z)) * d_z
-
-
-@tangent(special.kv, arg=1)
-def _(d_z, y, v, z):
-    return -0.5 * (special.kv(v - 1, z) + special.kv(v + 1, z)) * d_z
+def half(f, v, z, sign):
+    """Half of the sum or difference of the functions of the orders next to `v`."""
+    return 0.5 * (f(v - 1, z) + sign * f(v + 1, z))
 
 
 # --- reductions ---------------------------------------------------------------------------------
@@ -129,3 +108,13 @@ def _(d_x, y, x, axis=None):
 @tangent(special.log_softmax)
 def _(d_x, y, x, axis=None):
     return d_x - total(np.exp(y) * d_x, axis, True)
+
+
+# --- of the same name elsewhere -----------------------------------------------------------------
+
+alias(np.exp2, special.exp2)
+alias(np.expm1, special.expm1)
+alias(np.log1p, special.log1p)
+alias(np.cbrt, special.cbrt)
+alias(math.erf, special.erf)
+alias(math.erfc, special.erfc)

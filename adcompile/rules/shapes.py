@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from adcompile.rules.registry import adjoint, alias, at_compile_time, linear, tangent
+from adcompile.rules.registry import alias, at_compile_time, linear, tangent
 
 # --- the same elements in another shape ---------------------------------------------------------
 
@@ -61,10 +61,8 @@ def _(d_y, x):
 
 def split_up(d_y, items):
     """The cotangents of (nested) lists of numbers and arrays that were made into one array."""
-    parts = []
-    for i, x in enumerate(items):
-        parts.append(split_up(d_y[i], x) if isinstance(x, (list, tuple)) else d_y[i])
-    return parts
+    nested = (list, tuple)
+    return [split_up(d, x) if isinstance(x, nested) else d for d, x in zip(d_y, items)]
 
 
 # --- axes in another order ----------------------------------------------------------------------
@@ -124,10 +122,7 @@ def _(d_y, m, k=1, axes=(0, 1)):
 def _(d_y, a, shift, axis=None):
     if not isinstance(shift, (tuple, list)):
         return np.roll(d_y, -shift) if axis is None else np.roll(d_y, -shift, axis)
-    back = []
-    for s in shift:
-        back.append(-s)
-    return np.roll(d_y, back, axis)
+    return np.roll(d_y, [-s for s in shift], axis)
 
 
 # --- elements repeated --------------------------------------------------------------------------
@@ -154,25 +149,22 @@ def _(d_y, A, reps):
     return like(np.sum(np.reshape(d_y, both), axis=copies), A)
 
 
-@tangent(np.repeat)
+@linear(np.repeat)
+def _(d_y, a, repeats, axis=None):
+    if not isinstance(repeats, int):
+        return NotImplemented
+    if axis is None:
+        copies = np.sum(np.reshape(d_y, (np.size(a), repeats)), axis=1)
+        return copies if np.ndim(a) == 1 else like(copies, a)
+    k = axis % a.ndim + 1
+    return np.sum(np.reshape(d_y, (*a.shape[:k], repeats, *a.shape[k:])), axis=k)
+
+
+@tangent(np.repeat)  # to be transposed, where the numbers of copies differ
 def _(d_a, y, a, repeats, axis=None):
-    if isinstance(repeats, int):
-        return np.repeat(d_a, repeats, axis)
     if axis is None:
         a, d_a, axis = np.ravel(a), np.ravel(d_a), 0
     return np.take(d_a, np.repeat(np.arange(a.shape[axis]), repeats), axis)
-
-
-@adjoint(np.repeat)
-def _(d_y, y, a, repeats, axis=None):
-    if not isinstance(repeats, int):
-        return NotImplemented
-    if axis is None and np.ndim(a) == 1:
-        return np.sum(np.reshape(d_y, (a.size, repeats)), axis=1)
-    if axis is None:
-        return like(np.sum(np.reshape(d_y, (np.size(a), repeats)), axis=1), a)
-    k = axis % a.ndim + 1
-    return np.sum(np.reshape(d_y, (*a.shape[:k], repeats, *a.shape[k:])), axis=k)
 
 
 # --- borders ------------------------------------------------------------------------------------
@@ -207,28 +199,12 @@ def middle(padded, array, pad_width):
     return padded[at[0]] if array.ndim == 1 else padded[tuple(at)]
 
 
-@tangent(np.pad, arg=0)
-def _(d_array, y, array, pad_width, mode="constant", *, constant_values=0):
-    return np.pad(d_array, pad_width) if mode == "constant" else NotImplemented
-
-
-@adjoint(np.pad, arg=0)
-def _(d_y, y, array, pad_width, mode="constant", *, constant_values=0):
-    return middle(d_y, array, pad_width) if mode == "constant" else NotImplemented
-
-
-@tangent(np.pad, arg=3)
-def _(d_value, y, array, pad_width, mode="constant", *, constant_values=0):
-    if np.ndim(constant_values) > 0:
+@linear(np.pad, arg=(0, 3))
+def _(d_y, array, pad_width, mode="constant", *, constant_values=0):
+    if mode != "constant" or np.ndim(constant_values) > 0:
         return NotImplemented
-    return np.pad(np.zeros_like(array), pad_width, constant_values=d_value)
-
-
-@adjoint(np.pad, arg=3)
-def _(d_y, y, array, pad_width, mode="constant", *, constant_values=0):
-    if np.ndim(constant_values) > 0:
-        return NotImplemented
-    return np.sum(d_y) - np.sum(middle(d_y, array, pad_width))
+    inside = middle(d_y, array, pad_width)
+    return inside, np.sum(d_y) - np.sum(inside)
 
 
 # --- parts of matrices --------------------------------------------------------------------------
@@ -244,18 +220,16 @@ def _(d_y, m, k=0):
     return np.triu(d_y) if isinstance(k, int) and k == 0 else np.triu(d_y, k)
 
 
-def ones_on_diagonal(rows, columns, offset, dtype):
-    if dtype == np.float64:
-        return np.eye(rows, columns) if offset == 0 else np.eye(rows, columns, offset)
-    return np.eye(rows, columns, offset, dtype=dtype)
+def ones_on_diagonal(rows, columns, offset):
+    return np.eye(rows, columns) if offset == 0 else np.eye(rows, columns, offset)
 
 
 def on_diagonal(d_y, a, offset, axis1, axis2):
     """Matrices of the shape of those in `a` that are zero but for `d_y` on a diagonal."""
     rows, columns = a.shape[axis1], a.shape[axis2]
     if a.ndim == 2:
-        return d_y * ones_on_diagonal(rows, columns, offset, a.dtype)
-    matrices = d_y * ones_on_diagonal(rows, columns, offset, a.dtype)
+        return d_y * ones_on_diagonal(rows, columns, offset)
+    matrices = d_y * ones_on_diagonal(rows, columns, offset)
     return np.moveaxis(matrices, (-2, -1), (axis1, axis2))
 
 
@@ -296,7 +270,7 @@ def _(d_y, v, k=0):
     missing = v.shape[0 if k >= 0 else 1] - d_y.shape[0]
     filled = np.pad(d_y, (0, missing))
     along = filled[:, None] if k >= 0 else filled
-    return along * ones_on_diagonal(v.shape[0], v.shape[1], k, v.dtype)
+    return along * ones_on_diagonal(v.shape[0], v.shape[1], k)
 
 
 alias(np.ravel, np.ndarray.flatten)

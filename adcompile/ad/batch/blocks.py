@@ -24,10 +24,11 @@ from adcompile.ad.batch import (  # noqa: F401  (they register their rules)
     sparse,
 )
 from adcompile.ad.batch.directions import Directions, Leaf, Path, parts
-from adcompile.ad.batch.onehot import OneHot, written_out
+from adcompile.ad.batch.onehot import OneHot
 from adcompile.ad.batch.spread import spread
 from adcompile.ad.batch.values import Dense, Rep, child, dense, extents, zeros
 from adcompile.ad.batch.walk import Batch, Family, touching
+from adcompile.ad.batch.written import written_out
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import Block, Function, Op, Value

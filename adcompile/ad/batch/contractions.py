@@ -26,7 +26,7 @@ _PRODUCTS = (operator.matmul, np.matmul, np.linalg.matmul, np.dot, np.inner, np.
 
 
 def _each_once(d: OneHot) -> bool:
-    return all(t.apart and t.place is None and rank_of(t.idx) == d.rank for t in d.terms)
+    return all(t.apart and t.place is None and is_whole(t.idx, d.type) for t in d.terms)
 
 
 def _gathered(
@@ -180,9 +180,6 @@ def _outer(s: Batch, op: core.Call) -> Rep | None:
         if t.place is not None or not is_whole(t.p, d.type):
             return None
         p = s.b.mul(_column(s, t.p), other) if s.is_batched(x) else s.b.mul(_column(s, other), t.p)
-        idx = t.idx
-        if rank_of(idx):
-            idx = _column(s, idx) if s.is_batched(x) else idx
-            idx = s.b.call(np.broadcast_to, idx, s.b.member(np.shape, "shape", p))
-        terms.append(Term(idx, p, ("outer", s.is_batched(x), t.key, other)))
+        idx = _column(s, t.idx) if s.is_batched(x) else t.idx
+        terms.append(Term(idx, p, ("outer", s.is_batched(x), t.key)))
     return made(s, terms, op.result)

@@ -6,7 +6,7 @@ They are numbered leaf by leaf, each in C order.
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -93,9 +93,10 @@ class Directions:
             return b.const(None if isinstance(t, Static) else 0)
         if self.one:
             return b.const(1.0 if isinstance(t, Scalar) else values.as_array(t).dtype.type(1.0))
-        term = Term(
-            self.numbers(s, leaf), b.const(1.0), leaf, apart=True, all=len(self.leaves) == 1
-        )
+        alone = len(self.leaves) == 1
+        term = Term(self.numbers(s, leaf), b.const(1.0), leaf, apart=True, all=alone)
+        if leaf.rank == 1 and leaf.start is None:
+            term = replace(term, shift=0)
         return OneHot([term], t, b, name=seed.name if not path else None)
 
     def numbers(self, s: Batch, leaf: Leaf) -> Value:

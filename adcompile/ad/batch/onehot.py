@@ -47,13 +47,18 @@ class Place:
     def key(self) -> Hashable:
         return self.spec, *map(key_of, self.at)
 
+    @property
+    def shift(self) -> int | None:
+        return start_of(self.spec, self.at)
+
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """`idx` is an array of ints in the shape of the value, or one int for all of it.
+    """`idx` is an array of ints, or an int; it broadcasts to the shape of the value, as `p` does.
 
-    Equal keys are equal indices. `p` broadcasts to the shape. `apart` says that no direction
-    occurs twice, and `all` that the indices are those of all directions, in order.
+    One of them at least has that shape, unless the value knows it otherwise. Equal keys are equal
+    indices. `apart` says that no direction occurs twice, `all` that the indices are those of all
+    directions, in order, and `shift` that they are consecutive numbers from there on.
     """
 
     idx: Value
@@ -61,6 +66,7 @@ class Term:
     key: Hashable
     apart: bool = False
     all: bool = False
+    shift: int | None = None
     place: Place | None = None
 
     @property
@@ -88,6 +94,14 @@ def key_of(v: Value) -> Hashable:
     """Equal for equal ints, and for one value."""
     c = known(v)
     return c if isinstance(c, int) else v
+
+
+def start_of(spec: Spec, at: Sequence[Value]) -> int | None:
+    """Where the slice `x[3:]` of a vector starts, if it takes one element after the other."""
+    if len(spec) != 1 or not isinstance(spec[0], Slice) or spec[0].step:
+        return None
+    start = known(at[0], None) if spec[0].start else 0
+    return start if isinstance(start, int) and start >= 0 else None
 
 
 def made(s: Batch, terms: Sequence[Term], like: Value, template: OneHot | None = None) -> OneHot:
@@ -134,107 +148,3 @@ def scaled(b: Builder, p: Value, factor: Value) -> Value:
     t = factor.type
     real = t.dtype.kind == "f" if isinstance(t, Array) else t == Scalar("float")
     return factor if is_one(p) and real else b.mul(p, factor)
-
-
-# --- writing out ----------------------------------------------------------------------------------
-
-
-def positions(s: Batch, b: Builder, like: Value) -> Value:
-    """The number of each element of `like`, in its shape."""
-    t = values.array_of(like)
-    found = s.positions.get(t.shape)
-    if found is not None:
-        return found
-    flat = b.call(np.arange, b.member(np.size, "size", like))
-    if t.rank == 1:
-        return flat
-    return b.call(np.reshape, flat, b.member(np.shape, "shape", like))
-
-
-def position(s: Batch, b: Builder, like: Value, term: Term) -> Value:
-    """Which elements of `like` the term tells of."""
-    place = term.place
-    if place is None:
-        return positions(s, b, like)
-    if place.spec == ("value",) and values.array_of(like).rank == 1:
-        return place.at[0]  # an index itself
-    return b.index(positions(s, b, like), place.spec, place.at)
-
-
-def written_out(s: Batch, d: OneHot, last: bool = False) -> Value:
-    """`d` as an array with an axis for the directions, in front or `last`."""
-    d.written = d.written or {}
-    if last not in d.written:
-        b = d.home.at(s.b.loc, s.b.order)
-        flat = matrix(s, b, d, last)
-        if d.rank > 1:
-            like = shaped(d)
-            assert like is not None
-            sizes = [b.size(like, k) for k in range(d.rank)]
-            shape = [*sizes, s.n] if last else [s.n, *sizes]
-            flat = b.call(np.reshape, flat, b.tuple(*shape))
-        flat.name = d.name
-        d.written[last] = flat
-    return d.written[last]
-
-
-def matrix(s: Batch, b: Builder, d: OneHot, last: bool) -> Value:
-    """`d` with all of its elements along one axis (none where it is one number)."""
-    dtype = values.as_array(d.type).dtype
-    named = {} if dtype == np.float64 else {"dtype": dtype.type}
-    first, *rest = d.terms
-    if first.all and d.rank == 1 and not rest and is_one(first.p):
-        return b.call(np.eye, s.n, **named)
-    if first.all and d.rank == 1 and is_whole(first.p, d.type) and _has(first.p, dtype):
-        out, terms = b.call(np.diag, first.p), rest
-    else:
-        like = shaped(d)
-        sizes = [] if d.rank == 0 or like is None else [b.member(np.size, "size", like)]
-        shape = [*sizes, s.n] if last else [s.n, *sizes]
-        out = b.call(np.zeros, shape[0] if len(shape) == 1 else b.tuple(*shape), **named)
-        terms = d.terms
-    for k, term in enumerate(terms):
-        mode = "=" if k == 0 and terms is d.terms else "+"
-        out = _with_term(s, b, d, out, term, mode, last)
-    return out
-
-
-def _has(p: Value, dtype: np.dtype) -> bool:
-    return isinstance(p.type, Array) and p.type.dtype == dtype
-
-
-def _with_term(
-    s: Batch, b: Builder, d: OneHot, out: Value, term: Term, mode: str, last: bool
-) -> Value:
-    if d.rank == 0:
-        return b.update(out, term.p, ("value",), [term.idx], mode)
-    if term.place is None and values.array_of(term.idx).rank == 0:
-        p = term.p if values.array_of(term.p).rank < 2 else b.call(np.ravel, term.p)
-        spec: Spec = (Slice(), "value") if last else ("value",)
-        return b.update(out, p, spec, [term.idx], mode)
-    like = shaped(d)
-    assert like is not None
-    pos = position(s, b, like, term)
-    at = [pos, term.idx] if last else [term.idx, pos]
-    return b.update(out, term.p, ("value", "value"), at, mode)
-
-
-def settled(s: Batch, d: OneHot) -> OneHot | None:
-    """`d` with terms that tell of all elements: places are filled up with zero factors."""
-    if all(t.place is None for t in d.terms):
-        return d
-    b, like = s.b, shaped(d)
-    if like is None:
-        return None
-    t = values.as_array(d.type)
-    named = {} if t.dtype == np.float64 else {"dtype": t.dtype.type}
-    shape = b.member(np.shape, "shape", like)
-    terms = []
-    for term in d.terms:
-        place = term.place
-        if place is not None:
-            idx = b.update(b.call(np.zeros, shape, int), term.idx, place.spec, place.at)
-            p = b.update(b.call(np.zeros, shape, **named), term.p, place.spec, place.at)
-            term = Term(idx, p, ("filled up", *([term.key, place.key])))
-        terms.append(term)
-    return OneHot(terms, d.type, s.b, d.like, d.name)

@@ -21,14 +21,14 @@ from adcompile.ad.batch.onehot import (
     key_of,
     like_of,
     made,
-    position,
     scaled,
-    settled,
     shaped,
+    start_of,
 )
 from adcompile.ad.batch.table import batches
 from adcompile.ad.batch.values import WHOLE, Dense, Rep
 from adcompile.ad.batch.walk import Batch
+from adcompile.ad.batch.written import added_to, settled
 from adcompile.ad.elements import may_repeat
 from adcompile.ir import core
 from adcompile.ir.core import Value
@@ -81,11 +81,7 @@ def _with_factors(
         if t.place is not None or (same and rank_of(t.idx)):
             terms.append(replace(t, p=p))
         elif is_whole(p, op.result.type) or (same and rank_of(p) == 0):
-            idx, key = t.idx, t.key
-            if rank_of(idx):
-                idx = s.b.call(np.broadcast_to, idx, s.b.member(np.shape, "shape", p))
-                key = ("stretched", t.key, values.as_array(op.result.type).shape)
-            terms.append(Term(idx, p, key))
+            terms.append(Term(t.idx, p, t.key))
         else:
             return None
     return made(s, terms, op.result, d if same else None)
@@ -235,29 +231,11 @@ def _added(s: Batch, op: core.Call, minus: bool) -> Rep | None:
     if turned:  # one-hot minus the other
         out = s.b.call(operator.neg, out)
     mode = "-" if minus and not turned else "+"
-    for term in d.terms:
-        found = added_to(s, d, out, term, mode, rep.last)
-        if found is None:
-            return None
-        out = found
-    out.name = op.result.name
-    return Dense(out, rep.last)
-
-
-def added_to(
-    s: Batch, d: OneHot, out: Value, term: Term, mode: str, last: bool = False
-) -> Value | None:
-    """Add a term of a number or vector to what is written out."""
-    if d.rank == 0:
-        return s.b.update(out, term.p, ("value",), [term.idx], mode)
-    if rank_of(term.idx) == 0 and term.place is None:
-        return s.b.update(out, term.p, (WHOLE, "value") if last else ("value",), [term.idx], mode)
-    like = shaped(d)
-    if like is None:
+    found = added_to(s, d, out, mode, rep.last)
+    if found is None:
         return None
-    pos = position(s, s.b, like, term)
-    at = [pos, term.idx] if last else [term.idx, pos]
-    return s.b.update(out, term.p, ("value", "value"), at, mode)
+    found.name = op.result.name
+    return Dense(found, rep.last)
 
 
 # --- elements moved about -------------------------------------------------------------------------
@@ -291,7 +269,13 @@ def _moved(s: Batch, op: core.Call) -> Rep | None:
 
 
 def _each(
-    s: Batch, op: core.Op, d: OneHot, move: Callable[[Value], Value], key: Any, distinct: bool
+    s: Batch,
+    op: core.Op,
+    d: OneHot,
+    move: Callable[[Value], Value],
+    key: Any,
+    distinct: bool,
+    start: int | None = None,
 ) -> OneHot | None:
     """`d` with its elements moved; factors that are one number go with them."""
     shape = values.as_array(op.results[0].type).shape
@@ -300,12 +284,18 @@ def _each(
     terms = []
     for t in d.terms:
         number, row = not rank_of(t.p), not rank_of(t.idx)
-        if not (number or is_whole(t.p, d.type)) or (row and number and d.rank):
-            return None  # whose shape nothing tells
+        wholes = [is_whole(x, d.type) for x in (t.p, t.idx)]
+        if not (wholes[0] or number) or not (wholes[1] or row) or not any(wholes):
+            return None  # what broadcasts cannot be moved alone
         idx = t.idx if row else _retyped(move(t.idx), shape)
         p = t.p if number else _retyped(move(t.p), shape)
-        terms.append(Term(idx, p, t.key if row else (key, t.key), apart=t.apart and distinct))
+        new = Term(idx, p, t.key if row else (key, t.key), apart=t.apart and distinct)
+        terms.append(replace(new, shift=t.shift + start if _runs(t.shift, start) else None))
     return made(s, terms, op.results[0])
+
+
+def _runs(*starts: int | None) -> bool:
+    return all(start is not None for start in starts)
 
 
 def _retyped(v: Value, shape: Shape) -> Value:
@@ -325,7 +315,8 @@ def index(s: Batch, op: core.Index) -> Rep | None:
     at = [s.pack(v, False) for v in at]
     distinct = index_kind(x, op.spec, at) == "basic" or not may_repeat(at)
     key = ("index", op.spec, *map(key_of, at))
-    return _each(s, op, d, lambda v: s.b.index(v, op.spec, at), key, distinct)
+    start = start_of(op.spec, at) if rank_of(x) == 1 else None
+    return _each(s, op, d, lambda v: s.b.index(v, op.spec, at), key, distinct, start)
 
 
 # --- writes ---------------------------------------------------------------------------------------
@@ -355,7 +346,7 @@ def update(s: Batch, op: core.Update) -> Rep | None:
         if t.place is not None:
             return None
         p = s.b.call(operator.neg, t.p) if op.mode == "-" else t.p
-        terms.append(Term(t.idx, p, t.key, place=place))
+        terms.append(replace(t, p=p, place=place))
     found = made(s, terms, op.result)
     found.like = like
     return found if like is not None and len(found.terms) <= MOST_TERMS else None

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from adcompile.ad.batch.layout import Items, Layout, batched_type, children, item_of
-from adcompile.ad.batch.onehot import OneHot, written_out
+from adcompile.ad.batch.onehot import OneHot
+from adcompile.ad.batch.written import written_out
 from adcompile.errors import InternalError
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
