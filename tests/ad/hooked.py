@@ -248,15 +248,15 @@ def inlined_grad(x):
         "at 0 [1. 1. 1.]\nat 1 [0.6  0.55 0.89]\nat 2 [ 0.32 -0.23 -0.88]\n",
         """
 def falling_backward(d_falling, saved):
-    flag, h2, saved, n2 = saved
+    flag, h, saved, n = saved
     if flag:
-        d_h = np.full_like(h2, d_falling)
+        d_h = np.full_like(h, d_falling)
     else:
         # return falling(np.sin(h), n - 1)
-        d_h = falling_backward(d_falling, saved) * np.cos(h2)
+        d_h = falling_backward(d_falling, saved) * np.cos(h)
     # with gradient_of(h) as g:
     g = d_h
-    print("at", n2, np.round(g, 2))
+    print("at", n, np.round(g, 2))
     g = np.minimum(g, 0.9)
     return g
 
@@ -265,17 +265,17 @@ def falling_forward(h, n):
     flag = n == 0
     if flag:
         t = np.sum(h)
-        saved2 = None
+        saved = None
     else:
-        t, saved2 = falling_forward(np.sin(h), n - 1)
-    return t, (flag, h, saved2, n)
+        t, saved = falling_forward(np.sin(h), n - 1)
+    return t, (flag, h, saved, n)
 
 
 def recursive_grad(x):
-    _, saved2 = falling_forward(x, 2)
+    _, saved = falling_forward(x, 2)
 
     # return falling(x, 2)
-    d_x = falling_backward(np.float64(1.0), saved2).copy()
+    d_x = falling_backward(np.float64(1.0), saved).copy()
     return d_x
 """,
     ),
