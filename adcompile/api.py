@@ -119,7 +119,6 @@ def jvp(f: Any = None, wrt: Wrt | None = None, has_aux: bool = False) -> Any:
 
     Raises:
         SignatureError: if a tangent is not built like what it belongs to.
-        ValueError: when it is called, if a tangent has another size.
     """
     return _make(f, CHAINS[jvp](wrt, has_aux), "numpy")
 

@@ -12,7 +12,7 @@ import functools
 import inspect
 import operator
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +29,7 @@ from adcompile.modes import Derived, Mode
 from adcompile.modes.jacobian import SIZES, sizes_of
 from adcompile.overlap import aliases
 from adcompile.pipeline import compile_derivative
-from adcompile.signature import Path, look_up
+from adcompile.signature import Path, look_up, path_text
 from adcompile.specialisation import Specialisation, Specialisations, globals_of
 
 __all__ = ["Derivative"]
@@ -138,7 +138,10 @@ class Derivative(Derived):
         arguments = self._bind(args, kwargs)
         spec = self._specialise(arguments)
         result = spec.entry(*args, **kwargs)
-        return self._call(spec, arguments) if result is MISSED else result
+        if result is not MISSED:
+            return result
+        self._check_sizes(spec, arguments)
+        return self._call(spec, arguments)
 
     def _use(self, spec: Specialisation) -> None:
         """Let calls go to `spec` first."""
@@ -175,6 +178,13 @@ class Derivative(Derived):
             explain(e)
             raise
 
+    def _check_sizes(self, spec: Specialisation, arguments: dict[str, Any]) -> None:
+        for pair in spec.alike:
+            x, y = (look_up(arguments, path).shape for path in pair)
+            if x != y:
+                at, other = (path_text(path, arguments) for path in pair)
+                raise SignatureError(f"`{other}` has shape {y}, and `{at}` has shape {x}")
+
     def _specialise(self, arguments: dict[str, Any]) -> Specialisation:
         spec = self._specialisations.get(arguments)
         self._use(spec)
@@ -196,8 +206,11 @@ class Derivative(Derived):
         finally:
             SIZES.reset(token)
         globals = globals_of(generated, outer)
-        entry = self._make_entry(found, arguments, function, program, globals)
-        return Specialisation(program.name, generated, function, program, entry, globals)
+        alike = self.mode.alike(found, inspect.signature(self.inner))
+        entry = self._make_entry(found, arguments, function, program, globals, alike)
+        return Specialisation(
+            program.name, generated, function, program, entry, globals, alike=alike
+        )
 
     def _lies_in_memory(self, writes: tuple[Path, ...]) -> Callable[..., bool] | None:
         """For a program that writes into arguments: whether they lie as it was compiled for.
@@ -225,13 +238,19 @@ class Derivative(Derived):
         return BACKENDS[self._backend](self, positional, named)
 
     def _make_entry(
-        self, found: Any, arguments: Any, call: Any, program: Function | None, globals: Any
+        self,
+        found: Any,
+        arguments: Any,
+        call: Any,
+        program: Function | None,
+        globals: Any,
+        alike: Sequence[tuple[Path, Path]] = (),
     ) -> Any:
         params = [] if program is None else program.params
         own = [p for p in params if p.name in self.__signature__.parameters]
         also = None if program is None else self._lies_in_memory(program.writes)
         entry = make_entry(
-            self.__signature__, found, arguments, call, own, globals, self._rest, also
+            self.__signature__, found, arguments, call, own, globals, self._rest, also, alike
         )
         entry.__name__ = getattr(self, "__name__", "entry")
         entry.__qualname__ = getattr(self, "__qualname__", "entry")

@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import inspect
 import types
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,7 +37,7 @@ from adcompile.classes import is_object_class, slots_of
 from adcompile.codegen.load import explain
 from adcompile.ir.core import GlobalRef, Param
 from adcompile.ir.types import Array, Opaque, Scalar, Seq, Static, Tree, Type
-from adcompile.signature import LONGEST, child
+from adcompile.signature import LONGEST, Path, child
 
 __all__ = ["MISSED", "make_entry", "with_fallback"]
 
@@ -74,10 +74,12 @@ def make_entry(
     globals: list[Global],
     rest: Callable[[], dict[str, Any]] | None = None,
     also: Callable[..., bool] | None = None,
+    alike: Sequence[tuple[Path, Path]] = (),
 ) -> types.FunctionType:
     """An entry for arguments like `arguments`; without `call` it only checks how it is called.
 
-    `call` also gets the keyword arguments that `rest()` returns. `also` is a further test.
+    `call` also gets the keyword arguments that `rest()` returns. `also` is a further test, and
+    the arrays at `alike` must have the same shape.
     """
     writer = _Writer(_free_prefix(signature.parameters))
     head = f"def entry({writer.parameters(signature)}):"
@@ -91,6 +93,9 @@ def make_entry(
             tests += writer.tests(value, g.type, g.ref.read())
             if g.name is not None:
                 stores.append(f"        {writer.bind(call.__globals__)}[{g.name!r}] = {value}")
+        for pair in alike:
+            first, second = (writer.place(path, types[path[0]]) for path in pair)
+            tests.append(f"{first}.shape == {second}.shape")
         if also is not None:
             tests.append(f"{writer.bind(also)}({_passed(_parameters(signature))})")
         passed = _passed(params) + (f", **{writer.bind(rest)}()" if rest else "")
@@ -208,6 +213,14 @@ class _Writer:
                     assert isinstance(t, Scalar | Array | Opaque)
                     tests.append(f"{first}.__class__ is {self.bind(sample.__class__)}")
         return tests
+
+    def place(self, path: Path, t: Type) -> str:
+        """How what stands at `path` of the arguments is written."""
+        text = str(path[0])
+        for key in path[1:]:
+            assert isinstance(t, Tree)
+            text, t = self._step(text, t.node, key), t.child(key)
+        return text
 
     def _step(self, place: str, node: type, key: Any) -> str:
         if node is tuple or node is list:

@@ -83,7 +83,7 @@ def compile_derivative(
 ) -> tuple[Generated, Function]:
     """The generated text of `f` for arguments of these types, and the SSA that it was made from."""
     with _collector_paused:
-        fn = build(f, positional, named)
+        fn = build(f, positional, named, checked=True)
         polish(fn)
         return generate(fn), fn
 
@@ -111,14 +111,19 @@ def compile_step(
         return generate(step), step, names
 
 
-def build(f: Any, positional: Sequence[Type], named: Mapping[str, Type]) -> Function:
-    """The SSA of a Python function or a `Derived` for arguments of these types."""
+def build(
+    f: Any, positional: Sequence[Type], named: Mapping[str, Type], checked: bool = False
+) -> Function:
+    """The SSA of a Python function or a `Derived` for arguments of these types.
+
+    With `checked`, tangents have the sizes of what they belong to; else that is checked in it.
+    """
     if not isinstance(f, Derived):
         fn = lower_function(f, positional, named)
         keep_fixed_parameters(fn, f, positional, named)
         fits.run(fn)
         return fn
-    mode, given = f.mode, Given(positional, named, inspect.signature(f.inner))
+    mode, given = f.mode, Given(positional, named, inspect.signature(f.inner), checked)
     with translated(
         lambda path: mode.inner_path(path, given), lambda path: mode.outer_path(path, given)
     ):

@@ -8,7 +8,7 @@ on demand, and for that leaf alone.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +29,7 @@ __all__ = ["Specialisation", "Specialisations", "globals_of"]
 Compile = Callable[[dict[str, Type], dict[str, Any], list[Path]], "Specialisation"]
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class Specialisation:
     """A gradient compiled for one signature."""
 
@@ -39,7 +39,11 @@ class Specialisation:
     program: Function
     entry: Callable[..., Any]  # returns MISSED for arguments of another signature
     globals: list[Global]  # that it reads, or whose values it was compiled for
+    alike: Sequence[tuple[Path, Path]] = ()  # arrays that must have the same shape
     aliases: Aliases = ()  # leaves of the arguments that are the same array, one of them written
+
+    def __repr__(self) -> str:
+        return f"<Specialisation {self.name}>"
 
     @property
     def source(self) -> str:

@@ -24,7 +24,7 @@ def names(wrt: Any, signature: inspect.Signature, function: str) -> list[str]:
     known = list(signature.parameters)
     listed = ", ".join(known) or "none"
     found = []
-    for w in [wrt] if isinstance(wrt, int | str) else wrt:
+    for w in wrt if isinstance(wrt, tuple | list) else [wrt]:
         if isinstance(w, str) and w in known:
             found.append(w)
         elif isinstance(w, int) and not isinstance(w, bool) and 0 <= w < len(known):

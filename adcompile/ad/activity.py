@@ -48,6 +48,7 @@ def active_values(fn: Function, sources: Iterable[Value], targets: Iterable[Valu
     for op in core.walk(fn.block):
         if isinstance(op, core.Update) and op.operands[1] in varied and op.result in useful:
             _check_kept(op)
+        _check_real(op, varied)
     return varied & useful
 
 
@@ -60,6 +61,19 @@ def _check_kept(op: core.Update) -> None:
             op.loc,
             "make the array one of floats",
         )
+
+
+def _check_real(op: Op, varied: set[Value]) -> None:
+    """Refuse to make complex numbers of what is differentiated: rules are those of real ones."""
+    for r in op.results:
+        t = r.type
+        kind = t.kind[0] if isinstance(t, Scalar) else t.dtype.kind if isinstance(t, Array) else ""
+        if kind == "c" and r in varied:
+            raise errors.NotDifferentiable(
+                "complex numbers cannot be differentiated",
+                op.loc,
+                "compute with real and imaginary parts",
+            )
 
 
 def _loop_links(op: core.For | core.While) -> list[tuple[Value, list[Value], Value, Value]]:

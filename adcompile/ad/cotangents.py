@@ -176,14 +176,6 @@ def _fit(b: Builder, d: Value, z: Value) -> None:
     d.type = Array(d.type.dtype, tuple(sizes))  # type: ignore[union-attr]
 
 
-def fitted(d: Value, t: Type, order: int) -> Value:
-    """`d`, made by the sweep of this order and filled out: its sizes are those of `t`."""
-    made = isinstance(d.owner, core.Op) and d.owner.order == order
-    if made and isinstance(d.type, Array) and len(shape_of(t)) == d.type.rank:
-        d.type = Array(d.type.dtype, shape_of(t))
-    return d
-
-
 def _like(d: Value, x: Value) -> Type:
     """The type of `d` once it is summed down to the shape of `x`; one number stays one."""
     if not isinstance(d.type, Array) or not d.type.shape:

@@ -72,6 +72,7 @@ class _Forward:
             params.append(Param(_fresh(f"{fn.params[k].name}_dot", {p.name for p in params})))
         made = self.done[key] = Function(f"{fn.name}_jvp", block, params, fn.doc, fn.loc)
         order = 1 + max((op.order for op in core.walk(fn.block)), default=0)
+        made.beside = fn.beside | {order}
         active = active_values(fn, sources, fn.returns)
         new = dict(zip(fn.block.params, block.params, strict=False))
         dots: dict[Value, Tangent] = dict(zip([new[p] for p in sources], tangents, strict=True))
@@ -213,10 +214,10 @@ class _Sweep:
     def finish(self, old: Block, new: Block, moving: Sequence[bool]) -> None:
         """End `new`: yield one value each for `moving`, their tangents, and what comes after."""
         outer, self.b = self.b, self.b.into(new)
-        ys = old.yields
+        ys, end = old.yields, old.terminator
         dots = [self.full(self.new[y], self.dot(y)) for y, moves in zip(ys, moving) if moves]
         values = [self.new[y] for y in ys]
-        self.b.yield_(*values[: len(moving)], *dots, *values[len(moving) :])
+        self.b.at(end.loc, end.order).yield_(*values[: len(moving)], *dots, *values[len(moving) :])
         self.b = outer
 
     def copy(self, op: Op, operands: Sequence[Value] | None = None, **fields: Any) -> Op:
@@ -531,7 +532,8 @@ def _carried(s: _Sweep, op: core.For | core.While) -> tuple[list[bool], list[Val
     """Which carried values have tangents; the initial values, then the initial tangents."""
     moving = [r in s.active or p in s.active for r, p in zip(op.results, op.carried, strict=True)]
     inits = [s.new[v] for v in op.inits]
-    dots = [s.full(s.new[v], s.dot(v)) for v, moves in zip(op.inits, moving) if moves]
+    slots = zip(op.inits, op.carried, moving, strict=True)
+    dots = [_dotted(s.full(s.new[v], s.dot(v)), p) for v, p, moves in slots if moves]
     return moving, [*inits, *dots]
 
 

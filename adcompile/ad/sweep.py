@@ -197,7 +197,7 @@ def gradient_of(frame: Frame, p: Value, path: Path) -> Value:
         return b.make(t.node, t.keys, items)
     if not carries_derivative(t):
         return b.const(None)
-    return cot.exact(b, cot.fitted(frame.full(p, path), t, b.order), t)
+    return cot.exact(b, frame.full(p, path), t)
 
 
 # --- the sweep over a block ---------------------------------------------------------------------

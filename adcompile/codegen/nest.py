@@ -244,10 +244,10 @@ class _Nester:
         return self._is_made(op) and any(r.name == v.name for r in user.results)
 
     def _same_statement(self, op: Op, user: Op) -> bool:
-        same = op.loc.stmt is user.loc.stmt
-        if same and self.plan.order[op] == self.plan.order[user]:
+        same, orders = op.loc.stmt is user.loc.stmt, {self.plan.order[op], self.plan.order[user]}
+        if same and (len(orders) == 1 or 0 not in orders):
             return True
-        if isinstance(op, core.Make) and isinstance(user, (core.Return, *_CONTAINERS)):
+        if isinstance(op, core.Make) and isinstance(user, (core.Return, core.Partial, *_CONTAINERS)):
             return True
         if isinstance(user, (Break, core.Yield)):
             return True

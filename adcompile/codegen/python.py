@@ -109,7 +109,7 @@ def _definition(
     terms = Terms(placement.plan, names, symbols, callees)
     moves = Moves(placement, names, terms)
     moves.survey()
-    body = Statements(placement, names, terms, moves).function(fn.block)
+    body = Statements(placement, names, terms, moves, beside=fn.beside).function(fn.block)
     if fn.doc:
         body.insert(0, gast.Expr(nodes.literal(inspect.cleandoc(fn.doc).split("\n\n")[0])))
     args = _arguments(fn.params, symbols)

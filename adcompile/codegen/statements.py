@@ -47,28 +47,13 @@ class Statements:
     stmt: Stmt | None = None  # what the last comment says
     order: int = 0  # of the sweep that is being written
     last: Stmt | None = None  # where the last line comes from
-    sweeps: frozenset[int] = frozenset()  # orders that follow after all lower ones
+    beside: frozenset[int] = frozenset()  # orders of lines that stand beside those of lower ones
     top: Body = field(default_factory=list)
     tries: dict[core.Try, Node] = field(default_factory=dict)
 
     def function(self, block: Block) -> Body:
-        self.sweeps = self._find_sweeps(block)
         run(self.block(block, self.top))
         return self.top
-
-    def _find_sweeps(self, block: Block) -> frozenset[int]:
-        """The orders whose lines follow after all of lower ones: those of reverse mode.
-
-        The lines of forward mode stand beside the lines that they are the derivatives of.
-        """
-        plan, first, last = self.placement.plan, {}, {}
-        for k, op in enumerate(block.ops):
-            if op not in plan.inlined and plan.is_line(op) and not isinstance(op, core.Return):
-                first.setdefault(plan.order[op], k)
-                last[plan.order[op]] = k
-        return frozenset(
-            [o for o in first if all(first[o] > last[lower] for lower in last if lower < o)]
-        )
 
     def block(self, block: Block, out: Body) -> Task:
         plan = self.placement.plan
@@ -87,14 +72,14 @@ class Statements:
         order = self.placement.plan.order[op]
         stmt, quoted, before = _shown(op), is_quoted(op), self.last
         self.last = stmt
-        starts = order > self.order and order in self.sweeps
+        starts = order > self.order and order not in self.beside
         if out is self.top and starts and not isinstance(op, core.Return):
             if out:
                 out.append(blank())
             self.order, self.stmt = order, None
         if order == 0 or op.order == 0 or (isinstance(op, core.Const) and not quoted):
             return
-        if stmt is before and order not in self.sweeps and not quoted:
+        if stmt is before and order in self.beside and not quoted:
             return  # beside the line that it belongs to
         if stmt is self.stmt or not stmt.text or (_HEADER.match(stmt.text) and not quoted):
             return

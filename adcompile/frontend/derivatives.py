@@ -29,8 +29,8 @@ from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.clone import inline
 from adcompile.ir.core import Block, Function, Param, Value
-from adcompile.ir.types import Tree, scalar_kind
-from adcompile.modes import CHAINS, Derived, Mode
+from adcompile.ir.types import Array, Tree, scalar_kind
+from adcompile.modes import CHAINS, Derived, Grad, Mode
 from adcompile.modes.base import Given
 from adcompile.modes.packed import adapted
 
@@ -49,16 +49,30 @@ def make(
     cx: Context, node: gast.AST, fn: Any, args: list[Operand], kwargs: dict[str, Operand]
 ) -> Operand:
     """`grad(f)`, `jvp(f, wrt=…)`, … or, without a function, the decorator."""
-    options = {k: cx.static(x, node) for k, x in kwargs.items() if k != "f"}
+    options = {k: _option(cx, node, x) for k, x in kwargs.items() if k != "f"}
     function = kwargs.get("f", args[0] if args else Known(None))
-    positional = [cx.static(x, node) for x in args[1:]]
+    positional = [_option(cx, node, x) for x in args[1:]]
     try:
         modes = CHAINS[fn](*positional, **options)
     except TypeError as e:
-        cx.mismatch(f"{fn.__name__}: {e}", node)
+        cx.mismatch(f"{fn.__name__}: {str(e).partition('() ')[2] or e}", node)
+    except AdcompileError as e:
+        raise _located(e, node) from None
     if isinstance(function, Known) and function.value is None:
         return _action(lambda cx, node, args, kwargs: _chained(cx, node, args[0], modes))
     return _chained(cx, node, function, modes)
+
+
+def _option(cx: Context, node: gast.AST, x: Operand) -> Any:
+    """An option as a Python object; of `wrt` also a tuple or list of them."""
+    if isinstance(x, Tup | Obj):
+        return tuple([_option(cx, node, i) for i in subscripts.known_layout(cx, x, node).items])
+    return cx.static(x, node)
+
+
+def _located(e: AdcompileError, node: gast.AST) -> AdcompileError:
+    """`e` as an error of the program at `node`, unless it is one already."""
+    return e if e.loc is not None else type(e)(e.message, loc_of(node), e.hint)
 
 
 def _chained(cx: Context, node: gast.AST, function: Operand, modes: tuple[Mode, ...]) -> Operand:
@@ -69,8 +83,8 @@ def _chained(cx: Context, node: gast.AST, function: Operand, modes: tuple[Mode, 
     return _action(lambda cx, node, args, kwargs: call(cx, node, made, args, kwargs), made)
 
 
-def _action(run: Callable[..., Operand], of: Any = None) -> Operand:
-    return Action(run, of)  # type: ignore[return-value]
+def _action(run: Callable[..., Operand], of: Any = None, kind: str = "derivative") -> Operand:
+    return Action(run, of, kind)  # type: ignore[return-value]
 
 
 def _inner(cx: Context, node: gast.AST, x: Operand) -> Operand | Derivation:
@@ -86,8 +100,28 @@ def _inner(cx: Context, node: gast.AST, x: Operand) -> Operand | Derivation:
             receiver = calls.default(cx, Known(x.value.__self__), node)
             return calls.closure_of(cx, x.value.__func__, node, receiver)
         case Closure():
+            _check_parameters(cx, node, x)
             return x
-    cx.mismatch(f"{joins.describe_operand(x)} is no function that can be differentiated", node)
+    what = f"`{x.value.__name__}`" if _is_library(x) else joins.describe_operand(x)
+    cx.mismatch(
+        f"{what} has no Python source that could be differentiated",
+        node,
+        "wrap it in a Python function: `lambda x: f(x)`" if _is_library(x) else None,
+    )
+
+
+def _is_library(x: Any) -> bool:
+    return isinstance(x, Known) and callable(x.value) and hasattr(x.value, "__name__")
+
+
+def _check_parameters(cx: Context, node: gast.AST, fn: Closure) -> None:
+    """Refuse a function that only hands on its arguments, whatever they are."""
+    if any("$" in p.id for p in (fn.code.args.vararg, fn.code.args.kwarg) if p is not None):
+        cx.mismatch(
+            "what `functools.partial` makes has no parameters to differentiate with respect to",
+            node,
+            "write a lambda or a def that calls the function with the fixed arguments",
+        )
 
 
 def _of_object(cx: Context, node: gast.AST, f: Any) -> Operand | Derivation:
@@ -102,8 +136,7 @@ def _bound(mode: Mode, inner: Operand | Derivation, node: gast.AST) -> Mode:
     try:
         return mode.bound(_signature(inner), "the function")
     except AdcompileError as e:
-        e.loc = e.loc or loc_of(node)
-        raise
+        raise _located(e, node) from None
 
 
 def _signature(inner: Operand | Derivation) -> inspect.Signature:
@@ -145,10 +178,26 @@ def call(
 
     fn, values = _derived(cx, node, made, args, kwargs)
     pipeline.hand_over(fn)
-    return _laid_down(cx, cx.here(node), fn, [values[p.name] for p in fn.params])
+    results = _laid_down(cx.here(node), fn, [values[p.name] for p in fn.params])
+    if isinstance(made.mode, Grad):
+        _fit(made.mode, results, values)
+    return _results(cx, results)
 
 
-def _laid_down(cx: Context, b: Builder, fn: Function, args: list[Value]) -> Operand:
+def _fit(mode: Grad, results: list[Value], values: dict[str, Value]) -> None:
+    """Note that gradients are of the sizes of what they belong to."""
+    grads = results[mode.with_value]
+    parts = grads.owner.operands if isinstance(grads.owner, core.Make) else []
+    work = [(d, values[k].type) for k, d in zip(mode.names, parts if mode.as_tuple else [grads])]
+    while work:
+        d, t = work.pop()
+        if isinstance(d.owner, core.Make) and isinstance(t, Tree):
+            work += zip(d.owner.operands, t.items, strict=True)
+        elif isinstance(d.owner, core.Op) and d.owner.order and isinstance(t, Array):
+            d.type = t
+
+
+def _laid_down(b: Builder, fn: Function, args: list[Value]) -> list[Value]:
     """The results of `fn`, whose ops now stand here.
 
     What it takes out of trees that were made for the call is what went into them.
@@ -164,7 +213,7 @@ def _laid_down(cx: Context, b: Builder, fn: Function, args: list[Value]) -> Oper
         block.ops[:] = [op for op in block.ops if not op.results or op.results[0] not in parts]
     core.substitute(laid, parts)
     b.block.ops[first:] = laid.ops
-    return _results(cx, [parts.get(r, r) for r in results])
+    return [parts.get(r, r) for r in results]
 
 
 def _take_out(op: core.Item | core.Unpack, parts: dict[Value, Value]) -> None:
@@ -210,9 +259,9 @@ def _pullback(op: core.Partial, value: Value) -> Operand:
             cx.mismatch("a pullback takes one argument, the cotangent of the value", node)
         given, b = cx.value(args[0], node), cx.here(node)
         seed = adapted(b, value, given, "cotangent")
-        return _laid_down(cx, b, op.callee, [seed, *op.operands])
+        return _results(cx, _laid_down(b, op.callee, [seed, *op.operands]))
 
-    return _action(run)
+    return _action(run, kind="pullback")
 
 
 def _derived(
@@ -242,8 +291,7 @@ def _derived(
     try:
         fn = pipeline.derive(mode, fn, Given(positional, named, _signature(inner)))
     except AdcompileError as e:
-        e.loc = e.loc or loc_of(node)
-        raise
+        raise _located(e, node) from None
     return fn, values | own
 
 

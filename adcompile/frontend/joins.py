@@ -150,8 +150,6 @@ class Joiner:
             return self.slots(a, self.left)
         if _same(a, b):
             return Known(literal(a))
-        if _same_function(a, b):
-            return a
         if isinstance(a, Obj | NewObj) or isinstance(b, Obj | NewObj):
             return self._objects(a, b)
         if self._is_layout(a) and self._is_layout(b):
@@ -330,14 +328,6 @@ def _same(a: Operand, b: Operand) -> bool:
         return True
     comparable = scalar_kind(x) is not None or isinstance(x, str | tuple | slice)
     return type(x) is type(y) and comparable and repr(x) == repr(y)
-
-
-def _same_function(a: Operand, b: Operand) -> bool:
-    """Whether two closures are one function in one frame, made twice."""
-    if not (isinstance(a, Closure) and isinstance(b, Closure)) or a.defaults or b.defaults:
-        return False
-    same = a.code.node is b.code.node and a.parent is b.parent and a.function is b.function
-    return same and a.receiver is b.receiver is None
 
 
 def _is_text(x: Operand) -> bool:

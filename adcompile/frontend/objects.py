@@ -34,6 +34,7 @@ class Action:
 
     run: Callable[[Context, gast.AST, list[Operand], dict[str, Operand]], Operand]
     of: Any = None  # for others to look at: which derivative it is
+    kind: str = "function"  # for messages
 
 
 def class_of(cx: Context, x: Any) -> type | None:

@@ -452,7 +452,7 @@ class _Missing:
 MISSING = _Missing()
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class Function:
     name: str
     block: Block
@@ -462,8 +462,13 @@ class Function:
     settled: object = None  # what one run of `simplify` leaves for the next
     pending: list[Op] = field(default_factory=list)  # ops it is to have (ad/invoke.py)
     demands: object = None  # what is noted of sizes, to be checked at the end (passes/checks.py)
+    # The orders of ops that forward mode made: each stands beside the one it is the tangent of.
+    beside: frozenset[int] = frozenset()
     # Where a program writes into its arguments: the name of a parameter, then keys of trees.
     writes: tuple[tuple[Any, ...], ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<Function {self.name}>"
 
     @property
     def returns(self) -> list[Value]:

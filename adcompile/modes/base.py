@@ -52,6 +52,7 @@ class Given:
     positional: Sequence[Type]
     named: Mapping[str, Type]
     inner: inspect.Signature
+    checked: bool = False  # whether sizes that must be equal are compared before the call
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,10 @@ class Mode(ABC):
     def inner_types(self, given: Given) -> tuple[Sequence[Type], Mapping[str, Type]]:
         """What the inner function is called with."""
         return given.positional, given.named
+
+    def alike(self, types: Mapping[str, Type], inner: inspect.Signature) -> list[tuple[Path, Path]]:
+        """The arrays among the arguments that must have the same shape."""
+        return []
 
     def inner_arguments(
         self, args: list[Any], kwargs: dict[str, Any], unpack: Callable[[Any], list[Any]]

@@ -10,11 +10,11 @@ from typing import Any, ClassVar, Self
 from adcompile import wrt as wrt_
 from adcompile.ad.forward import jvp
 from adcompile.ad.sweep import Sweep
-from adcompile.errors import NotDifferentiable
+from adcompile.errors import NotDifferentiable, SignatureError
 from adcompile.ir.builder import Builder
 from adcompile.ir.clone import inline
 from adcompile.ir.core import Function, Loc, Value
-from adcompile.ir.types import NONE, Type
+from adcompile.ir.types import Type
 from adcompile.modes.base import Given, Mode, split_aux
 from adcompile.modes.packed import Names, Packed
 from adcompile.signature import Path
@@ -46,6 +46,9 @@ class Jvp(Mode):
     def inner_types(self, given: Given) -> tuple[Sequence[Type], Mapping[str, Type]]:
         return self.packing.items(given.positional[0]), given.named
 
+    def alike(self, types: Mapping[str, Type], inner: inspect.Signature) -> list[tuple[Path, Path]]:
+        return self.packing.alike(types, self.names, self.wrt, inner)
+
     def inner_arguments(
         self, args: list[Any], kwargs: dict[str, Any], unpack: Callable[[Any], list[Any]]
     ) -> tuple[list[Any], dict[str, Any]]:
@@ -60,15 +63,30 @@ class Jvp(Mode):
         return self.packing.outer_path(path, given)
 
     def check(self, arguments: Mapping[str, Any], inner: Any, loc: Loc | None) -> None:
-        primals, tangents = arguments[self.packing.primals], arguments[self.packing.tangents]
+        primals = arguments[self.packing.primals]
+        tangents, named = arguments[self.packing.tangents], arguments[self.packing.keywords]
         if not isinstance(primals, tuple | list):
             return  # refused where the types are looked at
-        given = dict(zip(inspect.signature(inner).parameters, primals, strict=False))
+        of = inspect.signature(inner).parameters
+        given = dict(zip(of, primals, strict=False)) | named
         names = self.names
+        one = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+        lost = next((n for n in names if n not in given and of[n].kind in one), None)
+        if lost is not None:
+            raise SignatureError(
+                f"`{lost}` has a tangent, but no value: it is not among the arguments",
+                hint=f"pass it in `{self.packing.primals}`, or by its name",
+            )
         if self.wrt is None and isinstance(tangents, tuple | list):
             names = tuple(n for n, t in zip(given, tangents, strict=False) if t is not None)
         known = {name: given[name] for name in names if name in given}
-        replace(self, names=tuple(known)).check_named(known, inner, loc)
+        try:
+            replace(self, names=tuple(known)).check_named(known, inner, loc)
+        except NotDifferentiable as e:
+            if self.wrt is None:
+                instead = e.hint if e.hint and e.hint.startswith("write") else ""
+                e.hint = f"{instead}{instead and '; '}the tangent of what is constant is None"
+            raise
 
     def derive(self, fn: Function, given: Given) -> tuple[Function, Sweep | None]:
         packed = Packed.of(fn, self.packing, given)
@@ -88,7 +106,7 @@ class Jvp(Mode):
         made = jvp(fn, positions)
         args = [packed.arguments[p.name] for p in fn.params]
         results = inline(packed.b, made, [*args, *wrt.values()], relocate=False)
-        last = made.block.ops[-1]
+        last, packed.beside = made.block.ops[-1], made.beside
         count = len(results) // 2
         return results[:count], results[count:], packed.b.at(last.loc, last.order)
 
@@ -96,15 +114,9 @@ class Jvp(Mode):
         """The tangents that are passed, by the names of what they belong to."""
         if self.wrt is not None:
             self.positions(fn)
-            names = list(self.names)
-            dots = packed.tangents(names, isinstance(self.wrt, int | str))
-            return dict(zip(names, dots, strict=True))
-        count = len(self.packing.items(packed.given.positional[0]))
-        names = list(packed.arguments)[:count]
-        dots = packed.tangents(names, False)
+            return packed.tangents(list(self.names), isinstance(self.wrt, int | str))
+        found = packed.all_tangents()
         have = {p.name for p in fn.params}
-        passed = packed.given.positional[1].items  # type: ignore[union-attr]
-        found = {n: d for n, d, t in zip(names, dots, passed, strict=True) if t != NONE}
         lost = next((n for n in found if n not in have), None)
         if lost is not None:
             raise NotDifferentiable(f"`{lost}` is no number or array: it has no tangent", fn.loc)
@@ -112,9 +124,9 @@ class Jvp(Mode):
 
     def _made(self, fn: Function, packed: Packed, b: Builder, results: list[Value]) -> Function:
         b.return_(*results)
-        return Function(
-            self.name_of(fn), packed.b.block, packed.params, fn.doc, fn.loc, writes=fn.writes
-        )
+        made = Function(self.name_of(fn), packed.b.block, packed.params, fn.doc, fn.loc)
+        made.beside, made.writes = packed.beside, fn.writes
+        return made
 
 
 def _one(b: Builder, values: list[Value]) -> Value:

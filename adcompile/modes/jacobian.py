@@ -14,7 +14,7 @@ from adcompile.ad.forward import jvp
 from adcompile.ad.reverse import backward
 from adcompile.ad.sweep import Sweep
 from adcompile.ir import core
-from adcompile.ir.core import Function, Param, Value
+from adcompile.ir.core import Function, Loc, Param, Value
 from adcompile.ir.infer import sizes
 from adcompile.ir.types import Array, Dim, Scalar, Size, Tree, Type, describe
 from adcompile.modes.base import Given, Mode, open_end, split_aux
@@ -37,9 +37,10 @@ class Jacobian(Mode):
 
     def __post_init__(self) -> None:
         if self.direction not in DIRECTIONS:
-            raise errors.SignatureError(
-                f"there is no mode {self.direction!r}", hint=f"the modes are {DIRECTIONS}"
-            )
+            hint = f"the modes are {', '.join(map(repr, DIRECTIONS))}"
+            if not isinstance(self.direction, str):
+                hint += f"; a parameter is named by `wrt={self.direction!r}`"
+            raise errors.SignatureError(f"there is no mode {self.direction!r}", hint=hint)
 
     def derive(self, fn: Function, given: Given) -> tuple[Function, Sweep | None]:
         wrt = self.positions(fn)
@@ -50,6 +51,8 @@ class Jacobian(Mode):
                 f"the Jacobian of {describe(value.type)} is not defined", fn.block.ops[-1].loc
             )
         arguments = [fn.block.params[k].type for k in wrt]
+        for t in (value.type, *arguments):
+            self._check_sizes(t, fn.block.ops[-1].loc)
         forward = self.direction == "forward"
         if self.direction == "auto":
             forward = _count(arguments) <= _count([value.type])
@@ -57,6 +60,19 @@ class Jacobian(Mode):
         made, sweep = self._forward(fn, wrt) if forward else self._reverse(fn, wrt)
         made.name = name
         return made, sweep
+
+    def _check_sizes(self, t: Type, loc: Loc) -> None:
+        """Refuse trees whose number of leaves is not known: what is to be returned has as many."""
+        if isinstance(t, Tree):
+            for item in t.items:
+                self._check_sizes(item, loc)
+        elif carries_derivative(t) and not isinstance(t, Array | Scalar):
+            raise errors.NotDifferentiable(
+                f"the {self.noun} is not defined for {describe(t)}: how many there are is not known"
+                " at compile time",
+                loc,
+                "make an array of it: `np.array(…)`, `np.stack(…)`",
+            )
 
     def _forward(self, fn: Function, wrt: Sequence[int]) -> tuple[Function, Sweep | None]:
         made = jvp(fn, wrt)

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import inspect
 import operator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from adcompile import errors
+from adcompile import errors, trees
 from adcompile.ad import cotangents as cot
 from adcompile.ad.activity import carries_derivative
+from adcompile.ad.forward import tangent_type
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import Block, Function, Param, Value
@@ -49,6 +52,27 @@ class Names:
             hint=f"write `{self.use}`",
         )
 
+    def alike(
+        self, types: Mapping[str, Type], wrt: Sequence[str], given_as: Any, inner: inspect.Signature
+    ) -> list[tuple[Path, Path]]:
+        """The arrays in the primals, each with the one that is its tangent."""
+        primals, tangents = types[self.primals], types[self.tangents]
+        if not isinstance(primals, Tree):
+            return []
+        if isinstance(given_as, int | str):
+            places = [(_place(wrt[0], inner), (self.tangents,), tangents)]
+        elif not isinstance(tangents, Tree):
+            return []
+        else:
+            names = wrt or list(inner.parameters)[: len(primals.items)]
+            parts = zip(names, tangents.keys, tangents.items)
+            places = [(_place(name, inner), (self.tangents, k), t) for name, k, t in parts]
+        found: list[tuple[Path, Path]] = []
+        for k, path, t in places:
+            if k is not None and k < len(primals.items):
+                found += _arrays(primals.items[k], t, (self.primals, k), path)
+        return found
+
     def inner_path(self, path: Path, given: Given) -> Path | None:
         if path[0] == self.keywords:
             return path[1:]
@@ -72,6 +96,23 @@ class Names:
         return (self.keywords, *inside)
 
 
+def _place(name: str, inner: inspect.Signature) -> int | None:
+    """Where a parameter stands among the positional ones."""
+    positional = _positional(inner)
+    return positional.index(name) if name in positional else None
+
+
+def _arrays(a: Type, b: Type, at: Path, other: Path) -> list[tuple[Path, Path]]:
+    """The places of the arrays of `a`, and of what stands there in `b`."""
+    if isinstance(a, Tree) and isinstance(b, Tree) and a.keys == b.keys:
+        return [
+            pair
+            for key, x, y in zip(a.keys, a.items, b.items, strict=True)
+            for pair in _arrays(x, y, (*at, key), (*other, key))
+        ]
+    return [(at, other)] if isinstance(a, Array) and isinstance(b, Array) and a.rank else []
+
+
 def _positional(inner: inspect.Signature) -> list[str]:
     return [p.name for p in inner.parameters.values() if p.kind in _KINDS]
 
@@ -85,6 +126,7 @@ class Packed:
     b: Builder
     params: list[Param] = field(default_factory=list)
     arguments: dict[str, Value] = field(default_factory=dict)  # of the inner function, by name
+    beside: frozenset[int] = frozenset()  # see `Function`
 
     @staticmethod
     def of(fn: Function, names: Names, given: Given) -> Packed:
@@ -97,9 +139,11 @@ class Packed:
         return packed
 
     def parameter(self, name: str, t: Type, kind: str = "POSITIONAL_OR_KEYWORD") -> Value:
-        p = Value(t, name, self.b.block)
-        self.b.block.params.append(p)
-        self.params.append(Param(name, kind))
+        p, at = Value(t, name, self.b.block), len(self.params)
+        if self.params and self.params[-1].kind == "VAR_KEYWORD":  # which is the last one
+            at -= 1
+        self.b.block.params.insert(at, p)
+        self.params.insert(at, Param(name, kind))
         return p
 
     def _unpack_primals(self) -> None:
@@ -132,26 +176,59 @@ class Packed:
                 rest = [self.b.item(kwargs, name) for name in extra]
                 self.arguments[p.name] = self.b.make(dict, extra, rest)
 
-    def tangents(self, wrt: list[str], one: bool) -> list[Value]:
+    def tangents(self, wrt: list[str], one: bool) -> dict[str, Value]:
         """The parameter for the tangents, and the tangents of the arguments `wrt`.
 
         A tangent that is None is zero; with `one`, the parameter is that of one argument itself.
         """
         t = self.given.positional[1]
-        given = (t,) if one else _as_many(t, len(wrt), self.names)
         primals = [self.arguments[name] for name in wrt]
-        types = [_sized(g, p.type) for g, p in zip(given, primals, strict=True)]
         if one:
-            parts = [self.parameter(self.names.tangents, types[0])]
+            if isinstance(t, Tree) and t.node is tuple and not isinstance(primals[0].type, Tree):
+                raise errors.SignatureError(
+                    f"`{self.names.tangents}` is the tangent of `{wrt[0]}` itself, not {describe(t)}"
+                )
+            parts = [self.parameter(self.names.tangents, _sized(t, primals[0].type))]
         else:
-            whole = self.parameter(self.names.tangents, Tree(t.node, t.keys, tuple(types)))  # type: ignore[union-attr]
-            parts = self.b.unpack(whole)
-            for name, v in zip(wrt, parts, strict=True):
-                v.name = f"{name}_dot"
-        return [
-            adapted(self.b, p, v, "tangent", (name,))
+            parts = self._unpack_tangents([v.type for v in primals], wrt)
+        return {
+            name: adapted(self.b, p, v, "tangent", name)
             for p, v, name in zip(primals, parts, wrt, strict=True)
-        ]
+        }
+
+    def all_tangents(self) -> dict[str, Value]:
+        """The tangents of all arguments that are no constants: one is given for each primal."""
+        positional = _positional(self.given.inner)
+        own = [name for name in positional if name in self.arguments]
+        own = own[: len(self.names.items(self.given.positional[0]))]
+        types = [self.arguments[name].type for name in own]
+        rest = next((p.name for p in self.given.inner.parameters.values() if _is_rest(p)), None)
+        more = self.arguments[rest].type if rest is not None else None
+        parts = self._unpack_tangents([*types, *(more.items if isinstance(more, Tree) else ())], own)
+        passed = dict(zip(own, parts, strict=False))
+        beyond = parts[len(own) :]
+        if rest is not None and any(v.type != NONE for v in beyond):
+            passed[rest] = self.b.tuple(*beyond)
+        return {
+            name: adapted(self.b, self.arguments[name], v, "tangent", name)
+            for name, v in passed.items()
+            if v.type != NONE
+        }
+
+    def _unpack_tangents(self, primals: Sequence[Type], names: Sequence[str]) -> list[Value]:
+        """A parameter for the tangents of values of these types, and what is in it."""
+        t = self.given.positional[1]
+        given = _as_many(t, len(primals), self.names)
+        types = [_sized(g, p) for g, p in zip(given, primals, strict=True)]
+        whole = self.parameter(self.names.tangents, Tree(t.node, t.keys, tuple(types)))  # type: ignore[union-attr]
+        parts = self.b.unpack(whole) if types else []
+        for name, v in zip(names, parts, strict=False):
+            v.name = f"{name}_dot"
+        return parts
+
+
+def _is_rest(p: inspect.Parameter) -> bool:
+    return p.kind is p.VAR_POSITIONAL
 
 
 def _as_many(t: Type, count: int, names: Names) -> tuple[Type, ...]:
@@ -168,8 +245,12 @@ def _as_many(t: Type, count: int, names: Names) -> tuple[Type, ...]:
 
 def _sized(given: Type, primal: Type) -> Type:
     """The type of a tangent, with the sizes of what it belongs to, which are checked."""
-    if isinstance(given, Tree) and isinstance(primal, Tree) and given.keys == primal.keys:
-        return Tree(given.node, given.keys, tuple(map(_sized, given.items, primal.items)))
+    if isinstance(primal, Tree) and _same_structure(primal, given):
+        assert isinstance(given, Tree)
+        like = dict(zip(primal.keys, primal.items, strict=True))
+        pairs = zip(given.keys, given.items, strict=True)
+        items = [_sized(item, like[key]) if key in like else item for key, item in pairs]
+        return Tree(given.node, given.keys, tuple(items))
     if isinstance(given, Array) and isinstance(primal, Array) and _alike(given, primal):
         return Array(given.dtype, primal.shape)
     return given
@@ -179,61 +260,66 @@ def _alike(a: Array, b: Array) -> bool:
     return a.rank == b.rank and all((n == 1) == (m == 1) for n, m in zip(a.shape, b.shape))
 
 
-def adapted(b: Builder, primal: Value, given: Value, noun: str, path: Path = ("value",)) -> Value:
+def adapted(b: Builder, primal: Value, given: Value, noun: str, at: str = "value") -> Value:
     """The tangent or cotangent of `primal` in its structure, shape and dtype.
 
-    Where None is given it is zero. Sizes are compared when the function is called.
+    Where None is given it is zero. Sizes are compared when the function is called. `at` is what the
+    user calls `primal`.
     """
     t = primal.type
     if isinstance(t, Tree) and (given.type == NONE or _same_structure(t, given.type)):
         parts = []
         for key in t.keys:
             inside = given if given.type == NONE else b.item(given, key)
-            parts.append(adapted(b, b.item(primal, key), inside, noun, (*path, key)))
+            place = at + trees.step(t.node, key)
+            parts.append(adapted(b, b.item(primal, key), inside, noun, place))
         return b.make(t.node, t.keys, parts)
     if not carries_derivative(t) and given.type == NONE:
         return b.const(None)
     if carries_derivative(t) and given.type == NONE:
         return cot.zeros(b, primal)
-    return _leaf(b, primal, given, noun, path)
+    return _leaf(b, primal, given, noun, at)
 
 
 def _same_structure(t: Tree, given: Type) -> bool:
-    return isinstance(given, Tree) and (t.node, t.keys) == (given.node, given.keys)
+    if not isinstance(given, Tree) or t.node is not given.node:
+        return False
+    return trees.has_keys(t.node, given.keys, t.keys)
 
 
-def _leaf(b: Builder, primal: Value, given: Value, noun: str, path: Path) -> Value:
-    t, g, text = primal.type, given.type, f"the {noun} of `{_text(path)}`"
+def _leaf(b: Builder, primal: Value, given: Value, noun: str, at: str) -> Value:
+    t, g, text = primal.type, given.type, f"the {noun} of `{at}`"
     if not carries_derivative(t):
         raise errors.SignatureError(
             f"{text} is {describe(g)}, but that has no derivative", hint="pass None there"
         )
-    if isinstance(t, Array) and t.rank and isinstance(g, Array):
-        if t.dtype == g.dtype and _alike(g, t):
+    if isinstance(t, Array) and t.rank:
+        if isinstance(g, Array) and t.dtype == g.dtype and _alike(g, t):
             shapes = [b.member(np.shape, "shape", v) for v in (given, primal)]
-            _check(b, shapes[0], shapes[1], f"{text} has another shape")
+            _check(b, shapes[0], shapes[1], f"{text} has another shape than `{at}`")
             return given
-    elif isinstance(t, Seq) and t == g:
-        lengths = [b.call_op(len, [v], types=[INT]).result for v in (given, primal)]
-        _check(b, lengths[0], lengths[1], f"{text} has another length")
-        return given
-    elif not isinstance(t, Seq) and _is_real_number(g):
+    elif isinstance(t, Seq):
+        if t == g:
+            lengths = [b.call_op(len, [v], types=[INT]).result for v in (given, primal)]
+            _check(b, lengths[0], lengths[1], f"{text} has another length than `{at}`")
+            return given
+    elif isinstance(t, Array | Scalar) and _is_real_number(g):
         to = t.dtype.type if isinstance(t, Array) else float
         return given if g == t else b.call(to, given)
     raise errors.SignatureError(
-        f"{text} is {describe(g)}, and `{_text(path)}` is {describe(t)}",
+        f"{text} is {_described(g)}, and `{at}` is {_described(t)}",
         hint=f"a {noun} has the structure, shape and dtype of what it belongs to",
     )
+
+
+def _described(t: Type) -> str:
+    return str(trees.Structure(t.node, t.keys)) if isinstance(t, Tree) else describe(t)
 
 
 def _is_real_number(t: Type) -> bool:
     if isinstance(t, Scalar):
         return t.kind in ("float", "int")
     return isinstance(t, Array) and not t.rank and t.dtype.kind == "f"
-
-
-def _text(path: Path) -> str:
-    return path[0] + "".join(f"[{key!r}]" for key in path[1:])
 
 
 def _check(b: Builder, x: Value, y: Value, message: str) -> None:

@@ -14,6 +14,7 @@ from adcompile.ir.builder import Builder
 from adcompile.ir.core import Function, Loc
 from adcompile.ir.types import PULLBACK, Array, Scalar, Type, describe
 from adcompile.modes.base import Given, Mode, one_or_tuple, open_end, split_aux
+from adcompile.passes import results
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,7 @@ class Vjp(Mode):
         out, b = open_end(fn)
         value, aux = split_aux(out, b.loc) if self.has_aux else (out, None)
         b.at(b.loc, b.order - 1).return_(*([value] if aux is None else [value, aux]))
+        fn.name = fn.name.strip("<>")
         sweep = Sweep(set(), {}, b.order)
         pair = pair_of(sweep, fn, wrt, (0,))
         if self.as_tuple:
@@ -104,6 +106,7 @@ class Vjp(Mode):
         ret = fn.block.ops.pop()
         value, *aux, saved = ret.operands
         b = Builder(fn.block, ret.loc, sweep.order)
+        results.run(pair.backward)
         op = b.add(core.Partial, [saved], [PULLBACK], callee=pair.backward)
         b.return_(value, op.result, *aux)
         return fn

@@ -29,7 +29,8 @@ def clip_by_global_norm(grads: Any, max_norm: float) -> tuple[Any, float]:
     """
     if not max_norm > 0:
         raise ValueError(f"max_norm must be positive, got {max_norm}")
-    squares = (float(np.square(leaf, dtype=np.float64).sum()) for leaf in leaves(grads))
+    wide = (np.asarray(leaf, np.float64) for leaf in leaves(grads))
+    squares = (float(np.sum(np.square(leaf))) for leaf in wide)
     norm = math.sqrt(sum(squares))
     if not norm > max_norm:
         return grads, norm

@@ -62,7 +62,7 @@ def _(d_y, x):
 def split_up(d_y, items):
     """The cotangents of (nested) lists of numbers and arrays that were made into one array."""
     nested = (list, tuple)
-    return [split_up(d, x) if isinstance(x, nested) else d for d, x in zip(d_y, items)]
+    return [split_up(d_y[i], x) if isinstance(x, nested) else d_y[i] for i, x in enumerate(items)]
 
 
 # --- axes in another order ----------------------------------------------------------------------

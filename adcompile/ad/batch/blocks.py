@@ -23,7 +23,7 @@ from adcompile.ad.batch import (  # noqa: F401  (they register their rules)
     shapes,
     sparse,
 )
-from adcompile.ad.batch.directions import Directions, Leaf, Path, parts
+from adcompile.ad.batch.directions import Directions, Leaf, Path, taken_out
 from adcompile.ad.batch.onehot import OneHot
 from adcompile.ad.batch.spread import spread
 from adcompile.ad.batch.values import Dense, Rep, child, dense, extents, zeros
@@ -58,8 +58,9 @@ def jacobian_blocks(
     block = fn.block
     at = _first_use(block, [seed for seed, _ in seeds])
     before, after = block.ops[:at], block.ops[at:]
+    known = taken_out(before, after, [like for _, like in seeds])
     b = Builder(Block([], before), after[0].loc, after[0].order)
-    found, known = Directions(), parts(before)
+    found = Directions()
     layouts = {seed: found.survey(b, seed, seed.type, x, (), known) for seed, x in seeds}
     family = Family()
     if found.one:

@@ -144,15 +144,22 @@ class Directions:
         return b.call(np.reshape, part, b.tuple(*before, *extents(b, leaf.like), *after))
 
 
-def parts(ops: Sequence[Op]) -> _Known:
-    """The children of trees that have been taken out of them."""
+def taken_out(before: list[Op], after: list[Op], trees: Sequence[Value]) -> _Known:
+    """The children that are taken out of `trees`, all of it done in `before` from now on."""
+    inside = set(trees)
     found: _Known = {}
-    for op in ops:
-        if isinstance(op, core.Item):
-            found.setdefault((op.operands[0], op.key), op.result)
-        elif isinstance(op, core.Unpack) and isinstance(t := op.operands[0].type, Tree):
-            for key, r in zip(t.keys, op.results, strict=True):
+    for ops in (before, list(after)):
+        for op in ops:
+            if not isinstance(op, core.Item | core.Unpack) or op.operands[0] not in inside:
+                continue
+            t = op.operands[0].type
+            keys = (op.key,) if isinstance(op, core.Item) else t.keys if isinstance(t, Tree) else ()
+            for key, r in zip(keys, op.results):
                 found.setdefault((op.operands[0], key), r)
+            inside.update(op.results)
+            if ops is not before:
+                after.remove(op)
+                before.append(op)
     return found
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from adcompile import runtime
+from adcompile.ad import cotangents as cot
 from adcompile.ad.batch.axes import rank_of
 from adcompile.ad.batch.onehot import (
     MOST_TERMS,
@@ -54,7 +55,7 @@ def _only(s: Batch, op: core.Call) -> tuple[int, OneHot] | None:
 
 
 def _same_shape(d: OneHot, like: Value) -> bool:
-    return values.as_array(d.type).shape == values.as_array(like.type).shape
+    return cot.is_full(values.as_array(d.type), values.as_array(like.type))
 
 
 def _with_factors(
@@ -225,7 +226,7 @@ def _added(s: Batch, op: core.Call, minus: bool) -> Rep | None:
     rep = s.get(base)
     if d is None or not isinstance(rep, Dense) or not _same_shape(d, op.result):
         return None
-    if values.as_array(base.type).shape != values.as_array(op.result.type).shape or d.rank > 1:
+    if not cot.is_full(values.as_array(base.type), values.as_array(op.result.type)):
         return None
     out = rep.value
     if turned:  # one-hot minus the other
@@ -289,13 +290,10 @@ def _each(
             return None  # what broadcasts cannot be moved alone
         idx = t.idx if row else _retyped(move(t.idx), shape)
         p = t.p if number else _retyped(move(t.p), shape)
-        new = Term(idx, p, t.key if row else (key, t.key), apart=t.apart and distinct)
-        terms.append(replace(new, shift=t.shift + start if _runs(t.shift, start) else None))
+        shift = None if t.shift is None or start is None else t.shift + start
+        apart = t.apart and distinct
+        terms.append(Term(idx, p, t.key if row else (key, t.key), apart=apart, shift=shift))
     return made(s, terms, op.results[0])
-
-
-def _runs(*starts: int | None) -> bool:
-    return all(start is not None for start in starts)
 
 
 def _retyped(v: Value, shape: Shape) -> Value:
@@ -337,7 +335,7 @@ def update(s: Batch, op: core.Update) -> Rep | None:
     place = Place(op.spec, at)
     old = base if isinstance(base, OneHot) else None
     terms = [] if old is None else list(old.terms)
-    like = like_of(base) if isinstance(base, Value) else shaped(base)
+    like = like_of(s.pack(x, False)) if old is None else shaped(old)
     if op.mode == "=" and terms:
         terms = [t for t in terms if t.place is None or t.place.key != place.key]
         if terms:
