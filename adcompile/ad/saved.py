@@ -31,6 +31,7 @@ from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.clone import clone_block
 from adcompile.ir.core import Block, Function, Op, Value
+from adcompile.ir.effects import has_effect
 from adcompile.ir.types import INT, Seq, Tree, Type
 
 Loop = core.For | core.While
@@ -211,7 +212,7 @@ def _narrow(op: core.For, site: Block, nest: Nest, links: dict[Op, Op]) -> Block
                 (arm.yields[outside[y]] if y in outside else y) is p
                 for y, p in zip(end.operands, op.carried, strict=True)
             )
-            and not any(map(core.has_effect, arm.ops))
+            and not any(map(has_effect, arm.ops))
             for arm in branch.blocks
         ]
         if idle.count(True) != 1:

@@ -31,7 +31,8 @@ from adcompile.frontend.operands import Known, Lost, Operand, Poison, Tup, liter
 from adcompile.frontend.scopes import Cell, Place
 from adcompile.frontend.source import loc_of
 from adcompile.ir import core
-from adcompile.ir.core import Block, Op, Value, has_effect, may_raise
+from adcompile.ir.core import Block, Op, Value
+from adcompile.ir.effects import has_effect, may_raise
 from adcompile.ir.types import BOOL, Opaque
 
 Steps = Iterator[Any]

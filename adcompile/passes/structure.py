@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from adcompile.ir import core
 from adcompile.ir.core import Block, Function, Op, Value
+from adcompile.ir.effects import acts, may_raise
 
 STRUCTURED = core.STRUCTURED
 
@@ -74,7 +75,7 @@ class Nesting:
 
 def effects(fn: Function, nesting: Nesting) -> set[Op]:
     """The ops of `fn` that have an effect, or hold one that has."""
-    found = [op for op in nesting.block_of if core.acts(op)]
+    found = [op for op in nesting.block_of if acts(op)]
     invokes = [op for op in nesting.block_of if isinstance(op, core.Invoke)]
     if invokes:
         impure = _impure_functions(fn)
@@ -89,7 +90,7 @@ def guarded(op: core.Try) -> list[Op]:
     """What of the program may raise in the body of a `try`: that decides which path is taken."""
     inside = core.walk(op.body)
     return [
-        o for o in inside if o.order <= op.order and type(o) not in STRUCTURED and core.may_raise(o)
+        o for o in inside if o.order <= op.order and type(o) not in STRUCTURED and may_raise(o)
     ]
 
 
@@ -102,7 +103,7 @@ def _impure_functions(root: Function) -> set[Function]:
         for op in core.all_ops(f):
             if isinstance(op, core.Invoke):
                 callers.setdefault(op.callee, []).append(f)
-            elif core.acts(op):
+            elif acts(op):
                 work.append(f)
     while work:
         f = work.pop()

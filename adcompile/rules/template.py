@@ -14,6 +14,7 @@ from typing import Any
 from adcompile.ir import clone, core
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import Function, Op, Value
+from adcompile.ir.effects import has_effect
 from adcompile.ir.infer import sizes
 from adcompile.ir.types import Array, Dim, Scalar, Seq, Size, Tree, Type
 
@@ -47,7 +48,7 @@ class Template:
         read = set(results)
         kept: list[Op] = []
         for op in reversed(ops):
-            if not read.isdisjoint(op.results) or core.has_effect(op):
+            if not read.isdisjoint(op.results) or has_effect(op):
                 kept.append(op)
                 read.update(v for o in core.walk(core.Block([], [op])) for v in o.operands)
         params = self.fn.block.params
