@@ -80,8 +80,9 @@ _ASKING: Any = property(lambda d: partial(_run, d) if _numerics.get() else d._di
 
 def _run(derivative: Derivative, /, *args: Any, **kwargs: Any) -> Any:
     """A call of a derivative, by the interpreter."""
-    program = Derivative.lower(derivative, *args, **kwargs).program
-    given = derivative._bind(args, kwargs)
+    spec = Derivative.lower(derivative, *args, **kwargs)
+    program, given = spec.program, derivative._bind(args, kwargs)
+    derivative._check_sizes(spec, given)
     if derivative._rest is not None:
         given |= derivative._rest()
     run = _Run(derivative)

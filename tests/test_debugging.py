@@ -22,6 +22,7 @@ from gallery.programs import pairs
 import adcompile
 from adcompile import (
     NumericsError,
+    SignatureError,
     debug,
     elementwise_grad,
     grad,
@@ -528,6 +529,11 @@ def test_errors_of_the_program_are_its_own():
     with debug(numerics=True), pytest.raises(ValueError, match="mismatch") as caught:
         value_and_grad(f)(np.ones((2, 3)), np.ones((2, 3)))
     assert "return np.sum(x @ y)" in caught.value.__notes__[0]
+
+
+def test_tangents_of_another_shape():
+    with debug(numerics=True), pytest.raises(SignatureError, match="has shape"):
+        jvp(roots)((np.ones(3),), (np.ones(2),))
 
 
 def test_warnings_are_left_to_the_report():
