@@ -483,8 +483,9 @@ def _identical(cx: Context, a: Operand, b: Operand, node: gast.AST) -> bool:
             return False
     if isinstance(a, Obj) and isinstance(b, Obj) and not (a.frozen or b.frozen):
         return False
-    if is_reference(a, cx.boxed) and is_reference(b, cx.boxed):
-        found = cx.heap.identical(a, b)  # type: ignore[arg-type]
+    arrays = [v for v in (a, b) if isinstance(v, Value) and isinstance(v.type, Array)]
+    if len(arrays) == 2 and any(is_reference(v, cx.boxed) for v in arrays):
+        found = cx.heap.identical(*arrays)
         if found is not None:
             return found
     cx.mismatch("whether these are the same object is not known at compile time", node, "use `==`")
