@@ -15,8 +15,9 @@ from functools import partial
 from typing import Any, overload
 
 from adcompile import wrt as wrt_
+from adcompile.bound import BoundDerivative
 from adcompile.derivative import Derivative
-from adcompile.errors import AdcompileError, shortened
+from adcompile.errors import AdcompileError, SignatureError, shortened
 from adcompile.modes import (
     CHAINS,
     ElementwiseGrad,
@@ -242,11 +243,11 @@ def _make(f: Any, modes: tuple[Mode, ...], backend: str) -> Any:
     if f is None:
         return partial(_make, modes=modes, backend=backend)
     for mode in modes:
-        if isinstance(f, types.MethodType):
-            f = _of_method(f, mode, backend)
-            continue
         try:
-            f = _CLASSES.get(type(mode), Derivative)(f, mode, backend=backend)
+            if isinstance(f, types.MethodType | BoundDerivative):
+                f = _of_method(f, mode, backend)
+            else:
+                f = _CLASSES.get(type(mode), Derivative)(f, mode, backend=backend)
         except AdcompileError as e:
             raise shortened(e) from None
     return f
@@ -255,10 +256,15 @@ def _make(f: Any, modes: tuple[Mode, ...], backend: str) -> Any:
 _CLASSES: dict[type[Mode], type[Derivative]] = {Vjp: PullingBack}
 
 
-def _of_method(f: types.MethodType, mode: Mode, backend: str) -> Any:
+def _of_method(f: Any, mode: Mode, backend: str) -> Any:
     """The derivative of a bound method: of the function, with the object as first argument."""
-    if not mode.names_kept:  # the arguments are packed: the object is not one of them
-        return Derivative(f, mode, backend=backend)
-    names = wrt_.names(mode.wrt, inspect.signature(f), f.__qualname__)
-    mode = replace(mode, wrt=wrt_.given_as(mode.wrt, names))
-    return types.MethodType(_make(f.__func__, (mode,), backend), f.__self__)
+    of = f.of if isinstance(f, BoundDerivative) else f.__func__
+    if isinstance(of, Derivative) and not of.mode.names_kept:
+        raise SignatureError(
+            f"{f!r} takes the arguments of a method packed: it cannot be differentiated itself",
+            hint="write a function that calls it",
+        )
+    if mode.wrt is not None:
+        names = wrt_.names(mode.wrt, inspect.signature(f), f.__qualname__)
+        mode = replace(mode, wrt=wrt_.given_as(mode.wrt, names))
+    return BoundDerivative(_make(of, (mode,), backend), f.__self__)

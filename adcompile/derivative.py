@@ -11,12 +11,12 @@ from __future__ import annotations
 import functools
 import inspect
 import operator
-import types
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
 from adcompile import notebook, shipping
+from adcompile.bound import BoundDerivative
 from adcompile.codegen.load import explain, load, standalone
 from adcompile.codegen.python import Generated
 from adcompile.errors import AdcompileError, InternalError, SignatureError, shortened
@@ -82,7 +82,7 @@ class Derivative(Derived):
             raise shortened(e) from e.__cause__
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
-        return self if instance is None else types.MethodType(self, instance)
+        return self if instance is None else BoundDerivative(self, instance)
 
     def __repr__(self) -> str:
         names = ", ".join(self.mode.names)
@@ -254,6 +254,8 @@ class Derivative(Derived):
         )
         entry.__name__ = getattr(self, "__name__", "entry")
         entry.__qualname__ = getattr(self, "__qualname__", "entry")
+        if not self.mode.names_kept:
+            entry.__qualname__ = f"{self.mode.suffix}({entry.__qualname__})"
         return entry
 
     def _loc(self) -> Loc | None:

@@ -33,6 +33,7 @@ from typing import Any
 
 import numpy as np
 
+from adcompile.bound import BoundDerivative
 from adcompile.classes import is_object_class, slots_of
 from adcompile.codegen.load import explain
 from adcompile.ir.core import GlobalRef, Param
@@ -264,6 +265,6 @@ class _Writer:
                 f"{first}.__class__ is {self.bind(cls)}",
                 f"{self.bind(repr)}({place}) == {repr(value)!r}",
             ]
-        if isinstance(value, np.dtype | types.MethodType):
+        if isinstance(value, np.dtype | types.MethodType | BoundDerivative):
             return [f"{first}.__class__ is {self.bind(cls)}", f"{place} == {self.bind(value)}"]
         return [f"{first} is {self.bind(value)}"]

@@ -74,9 +74,8 @@ class _Form:
         if self.shape:
             if isinstance(d, np.ndarray) and d.shape == self.shape and d.dtype == self.dtype:
                 return d
-        elif np.shape(d) == () and isinstance(d, float | int | np.ndarray | np.generic):
-            if np.asarray(d).dtype.kind in "fiub":
-                return float(d) if self.dtype is None else self.dtype.type(d)
+        elif np.shape(d) == () and np.asarray(d).dtype.kind in "fiub":
+            return float(d) if self.dtype is None else self.dtype.type(d)
         raise ValueError(f"{at}: expected {self}, like the value, got {_Form(d)}")
 
     def __str__(self) -> str:

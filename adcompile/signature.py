@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from adcompile import classes
+from adcompile.bound import BoundDerivative
 from adcompile.errors import TypeMismatch
 from adcompile.ir.types import Array, Dim, Opaque, Scalar, Seq, Static, Tree, Type, scalar_kind
 
@@ -46,6 +47,7 @@ _BY_VALUE = (
     types.ModuleType,
     functools.partial,
     enum.Enum,
+    BoundDerivative,
 )
 
 

@@ -15,6 +15,7 @@ import gast
 import numpy as np
 
 from adcompile import classes
+from adcompile.bound import BoundDerivative
 from adcompile.errors import MissingRule, SourceUnavailable
 from adcompile.frontend import (
     acts,
@@ -168,7 +169,7 @@ def _handled(
         return None
     own = (structures.HANDLERS, INTRINSICS)
     tables = (construct.HANDLERS, bases.HANDLERS, vectorized.HANDLERS, *own)
-    if isinstance(fn, Derived):
+    if isinstance(fn, Derived | BoundDerivative):
         return derivatives.call_object(cx, node, fn, args, kwargs)
     if fn in CHAINS:
         return derivatives.make(cx, node, fn, args, kwargs)
@@ -396,7 +397,7 @@ def run(cx: Context, node: gast.AST, fn: Closure, bound: dict[str, Operand]) -> 
     result = body(cx, fn.code.body)
     frame.closed = not frame.captured
     cx.frame, cx.builder.loc = outer, loc
-    return result
+    return cx.bottom(node) if cx.dead else result  # it raises on every path
 
 
 def _frame(cx: Context, node: gast.AST, fn: Closure) -> Frame:

@@ -17,10 +17,10 @@ from typing import Any
 
 import gast
 
+from adcompile.bound import BoundDerivative
 from adcompile.errors import AdcompileError, AliasError
-from adcompile.frontend import calls, joins, prune, recursion, subscripts
+from adcompile.frontend import calls, joins, objects, prune, recursion, subscripts
 from adcompile.frontend.context import Context
-from adcompile.frontend.objects import Action
 from adcompile.frontend.operands import Bound, Closure, Known, NewObj, Obj, Operand, Tup
 from adcompile.frontend.scopes import Frame
 from adcompile.frontend.source import loc_of
@@ -84,15 +84,15 @@ def _chained(cx: Context, node: gast.AST, function: Operand, modes: tuple[Mode, 
 
 
 def _action(run: Callable[..., Operand], of: Any = None, kind: str = "derivative") -> Operand:
-    return Action(run, of, kind)  # type: ignore[return-value]
+    return objects.Action(run, of, kind)  # type: ignore[return-value]
 
 
 def _inner(cx: Context, node: gast.AST, x: Operand) -> Operand | Derivation:
     """What is differentiated: a function of the program, or a derivative."""
     match x:
-        case Action(of=Derivation()):
+        case objects.Action(of=Derivation()):
             return x.of
-        case Known(Derived()):
+        case Known(Derived() | BoundDerivative()):
             return _of_object(cx, node, x.value)
         case Known(types.FunctionType()):
             return calls.closure_of(cx, x.value, node)
@@ -102,16 +102,11 @@ def _inner(cx: Context, node: gast.AST, x: Operand) -> Operand | Derivation:
         case Closure():
             _check_parameters(cx, node, x)
             return x
-    what = f"`{x.value.__name__}`" if _is_library(x) else joins.describe_operand(x)
-    cx.mismatch(
-        f"{what} has no Python source that could be differentiated",
-        node,
-        "wrap it in a Python function: `lambda x: f(x)`" if _is_library(x) else None,
-    )
-
-
-def _is_library(x: Any) -> bool:
-    return isinstance(x, Known) and callable(x.value) and hasattr(x.value, "__name__")
+    what, hint = joins.describe_operand(x), None
+    if isinstance(x, Known) and callable(x.value) and hasattr(x.value, "__name__"):
+        what = f"`{x.value.__name__}`"
+        hint = "wrap it in a Python function: `lambda x: f(x)`"
+    cx.mismatch(f"{what} has no Python source that could be differentiated", node, hint)
 
 
 def _check_parameters(cx: Context, node: gast.AST, fn: Closure) -> None:
@@ -124,12 +119,19 @@ def _check_parameters(cx: Context, node: gast.AST, fn: Closure) -> None:
         )
 
 
-def _of_object(cx: Context, node: gast.AST, f: Any) -> Operand | Derivation:
-    """A derivative that was made outside of the program."""
+def _of_object(
+    cx: Context, node: gast.AST, f: Any, receiver: Operand | None = None
+) -> Operand | Derivation:
+    """A derivative that was made outside of the program; of a method, with its object."""
+    if isinstance(f, BoundDerivative):
+        return _of_object(cx, node, f.of, calls.default(cx, Known(f.__self__), node))
     if f.state is not None:
         cx.unsupported(f.state[0], node, f.state[1])
-    inner = f.inner if isinstance(f, Derived) else f
-    return Derivation(f.mode, _inner(cx, node, Known(inner)))
+    if isinstance(f.inner, Derived):
+        return Derivation(f.mode, _of_object(cx, node, f.inner, receiver))
+    if receiver is not None:
+        return Derivation(f.mode, calls.closure_of(cx, f.inner, node, receiver))
+    return Derivation(f.mode, _inner(cx, node, Known(f.inner)))
 
 
 def _bound(mode: Mode, inner: Operand | Derivation, node: gast.AST) -> Mode:
@@ -166,6 +168,13 @@ def call_object(
     return call(cx, node, made, args, kwargs)
 
 
+def of_member(cx: Context, node: gast.AST, f: Any, receiver: Operand) -> Operand:
+    """A derivative of a method, read of an object of the program."""
+    made = _of_object(cx, node, f, receiver)
+    assert isinstance(made, Derivation)
+    return _action(lambda cx, node, args, kwargs: call(cx, node, made, args, kwargs), made)
+
+
 def call(
     cx: Context,
     node: gast.AST,
@@ -193,7 +202,7 @@ def _fit(mode: Grad, results: list[Value], values: dict[str, Value]) -> None:
         d, t = work.pop()
         if isinstance(d.owner, core.Make) and isinstance(t, Tree):
             work += zip(d.owner.operands, t.items, strict=True)
-        elif isinstance(d.owner, core.Op) and d.owner.order and isinstance(t, Array):
+        elif isinstance(d.owner, core.Op) and d.owner.order and isinstance(d.type, Array):
             d.type = t
 
 
@@ -258,7 +267,10 @@ def _pullback(op: core.Partial, value: Value) -> Operand:
         if len(args) != 1 or kwargs:
             cx.mismatch("a pullback takes one argument, the cotangent of the value", node)
         given, b = cx.value(args[0], node), cx.here(node)
-        seed = adapted(b, value, given, "cotangent")
+        try:
+            seed = adapted(b, value, given, "cotangent")
+        except AdcompileError as e:
+            raise _located(e, node) from None
         return _results(cx, _laid_down(b, op.callee, [seed, *op.operands]))
 
     return _action(run, kind="pullback")
@@ -387,7 +399,7 @@ def _passed(
     values: dict[str, Value],
 ) -> Operand:
     """What the parameter `name` is inside: a value of its own, or what is known of it."""
-    if isinstance(x, Closure | Bound | Action) or _is_no_number(x):
+    if isinstance(x, Closure | Bound | objects.Action) or _is_no_number(x):
         return x
     if isinstance(x, Tup) and any(_is_known_part(i) for i in x.items):
         parts = [
@@ -411,7 +423,7 @@ def _is_no_number(x: Operand) -> bool:
 
 
 def _is_known_part(x: Operand) -> bool:
-    return isinstance(x, Closure | Bound | Action) or _is_no_number(x)
+    return isinstance(x, Closure | Bound | objects.Action) or _is_no_number(x)
 
 
 def _capture(

@@ -18,12 +18,13 @@ from typing import Any, NoReturn
 import gast
 
 from adcompile import classes
-from adcompile.frontend import attributes, calls, joins, subscripts
+from adcompile.frontend import attributes, calls, derivatives, joins, subscripts
 from adcompile.frontend.context import Context
 from adcompile.frontend.operands import Closure, Known, Obj, Operand, Tup, is_bottom
 from adcompile.frontend.scopes import Outside
 from adcompile.ir.core import GlobalRef, Value
 from adcompile.ir.types import Array, Opaque, Scalar, with_article
+from adcompile.modes import Derived
 
 MISSING: Any = object()  # no such member
 
@@ -120,6 +121,8 @@ def bound(cx: Context, cls: type, raw: Any, name: str, x: Operand, node: gast.AS
             return Known(function)
         case classmethod(__func__=types.FunctionType() as function):
             return calls.closure_of(cx, function, node, Known(cls))
+        case Derived():
+            return derivatives.of_member(cx, node, raw, x)
     wrapped = getattr(raw, "__wrapped__", None)
     if isinstance(raw, functools._lru_cache_wrapper) and isinstance(wrapped, types.FunctionType):
         return calls.closure_of(cx, wrapped, node, x)

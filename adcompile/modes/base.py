@@ -79,6 +79,15 @@ class Mode(ABC):
         """What the inner function is called with."""
         return given.positional, given.named
 
+    def of_method(
+        self, receiver: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments of the derivative of a method as those of the derivative of the function.
+
+        That has the object as its first parameter.
+        """
+        return (receiver, *args), kwargs
+
     def alike(self, types: Mapping[str, Type], inner: inspect.Signature) -> list[tuple[Path, Path]]:
         """The arrays among the arguments that must have the same shape."""
         return []

@@ -46,6 +46,17 @@ class Jvp(Mode):
     def inner_types(self, given: Given) -> tuple[Sequence[Type], Mapping[str, Type]]:
         return self.packing.items(given.positional[0]), given.named
 
+    def of_method(
+        self, receiver: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        own = (self.packing.primals, self.packing.tangents)
+        given = kwargs | dict(zip(own, args, strict=False))
+        added = {own[0]: receiver} | ({own[1]: None} if self.wrt is None else {})
+        for name, x in added.items():
+            if isinstance(given.get(name), tuple | list):
+                given[name] = (x, *given[name])
+        return tuple(given.pop(name) for name in own[: len(args)]) + args[2:], given
+
     def alike(self, types: Mapping[str, Type], inner: inspect.Signature) -> list[tuple[Path, Path]]:
         return self.packing.alike(types, self.names, self.wrt, inner)
 

@@ -17,7 +17,6 @@ import numpy as np
 from adcompile import errors, trees
 from adcompile.ad import cotangents as cot
 from adcompile.ad.activity import carries_derivative
-from adcompile.ad.forward import tangent_type
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import Block, Function, Param, Value
@@ -104,12 +103,9 @@ def _place(name: str, inner: inspect.Signature) -> int | None:
 
 def _arrays(a: Type, b: Type, at: Path, other: Path) -> list[tuple[Path, Path]]:
     """The places of the arrays of `a`, and of what stands there in `b`."""
-    if isinstance(a, Tree) and isinstance(b, Tree) and a.keys == b.keys:
-        return [
-            pair
-            for key, x, y in zip(a.keys, a.items, b.items, strict=True)
-            for pair in _arrays(x, y, (*at, key), (*other, key))
-        ]
+    if isinstance(a, Tree) and _same_structure(a, b):
+        parts = [(key, a.child(key), b.child(key)) for key in a.keys]  # type: ignore[union-attr]
+        return [p for key, x, y in parts for p in _arrays(x, y, (*at, key), (*other, key))]
     return [(at, other)] if isinstance(a, Array) and isinstance(b, Array) and a.rank else []
 
 
@@ -185,16 +181,14 @@ class Packed:
         primals = [self.arguments[name] for name in wrt]
         if one:
             if isinstance(t, Tree) and t.node is tuple and not isinstance(primals[0].type, Tree):
+                own = self.names.tangents
                 raise errors.SignatureError(
-                    f"`{self.names.tangents}` is the tangent of `{wrt[0]}` itself, not {describe(t)}"
+                    f"`{own}` is the tangent of `{wrt[0]}` itself, not {describe(t)}"
                 )
             parts = [self.parameter(self.names.tangents, _sized(t, primals[0].type))]
         else:
             parts = self._unpack_tangents([v.type for v in primals], wrt)
-        return {
-            name: adapted(self.b, p, v, "tangent", name)
-            for p, v, name in zip(primals, parts, wrt, strict=True)
-        }
+        return self._adapted(dict(zip(wrt, parts, strict=True)))
 
     def all_tangents(self) -> dict[str, Value]:
         """The tangents of all arguments that are no constants: one is given for each primal."""
@@ -204,15 +198,31 @@ class Packed:
         types = [self.arguments[name].type for name in own]
         rest = next((p.name for p in self.given.inner.parameters.values() if _is_rest(p)), None)
         more = self.arguments[rest].type if rest is not None else None
-        parts = self._unpack_tangents([*types, *(more.items if isinstance(more, Tree) else ())], own)
+        types += more.items if isinstance(more, Tree) else ()
+        parts = self._unpack_tangents(types, own)
         passed = dict(zip(own, parts, strict=False))
         beyond = parts[len(own) :]
         if rest is not None and any(v.type != NONE for v in beyond):
             passed[rest] = self.b.tuple(*beyond)
+        return self._adapted({name: v for name, v in passed.items() if v.type != NONE})
+
+    def _adapted(self, passed: dict[str, Value]) -> dict[str, Value]:
+        """Tangents in the structure of what they belong to.
+
+        The sizes of those of positional arguments are compared before the call (`Names.alike`).
+        """
+        positional = _positional(self.given.inner)
+        positional = positional[: len(self.names.items(self.given.positional[0]))]
         return {
-            name: adapted(self.b, self.arguments[name], v, "tangent", name)
+            name: adapted(
+                self.b,
+                self.arguments[name],
+                v,
+                "tangent",
+                name,
+                checked=self.given.checked and name in positional,
+            )
             for name, v in passed.items()
-            if v.type != NONE
         }
 
     def _unpack_tangents(self, primals: Sequence[Type], names: Sequence[str]) -> list[Value]:
@@ -260,11 +270,18 @@ def _alike(a: Array, b: Array) -> bool:
     return a.rank == b.rank and all((n == 1) == (m == 1) for n, m in zip(a.shape, b.shape))
 
 
-def adapted(b: Builder, primal: Value, given: Value, noun: str, at: str = "value") -> Value:
+def adapted(
+    b: Builder,
+    primal: Value,
+    given: Value,
+    noun: str,
+    at: str = "value",
+    checked: bool = False,
+) -> Value:
     """The tangent or cotangent of `primal` in its structure, shape and dtype.
 
-    Where None is given it is zero. Sizes are compared when the function is called. `at` is what the
-    user calls `primal`.
+    Where None is given it is zero. The sizes of arrays are compared when the function is called,
+    unless they are `checked`. `at` is what the user calls `primal`.
     """
     t = primal.type
     if isinstance(t, Tree) and (given.type == NONE or _same_structure(t, given.type)):
@@ -272,13 +289,13 @@ def adapted(b: Builder, primal: Value, given: Value, noun: str, at: str = "value
         for key in t.keys:
             inside = given if given.type == NONE else b.item(given, key)
             place = at + trees.step(t.node, key)
-            parts.append(adapted(b, b.item(primal, key), inside, noun, place))
+            parts.append(adapted(b, b.item(primal, key), inside, noun, place, checked))
         return b.make(t.node, t.keys, parts)
     if not carries_derivative(t) and given.type == NONE:
         return b.const(None)
     if carries_derivative(t) and given.type == NONE:
         return cot.zeros(b, primal)
-    return _leaf(b, primal, given, noun, at)
+    return _leaf(b, primal, given, noun, at, checked)
 
 
 def _same_structure(t: Tree, given: Type) -> bool:
@@ -287,7 +304,7 @@ def _same_structure(t: Tree, given: Type) -> bool:
     return trees.has_keys(t.node, given.keys, t.keys)
 
 
-def _leaf(b: Builder, primal: Value, given: Value, noun: str, at: str) -> Value:
+def _leaf(b: Builder, primal: Value, given: Value, noun: str, at: str, checked: bool) -> Value:
     t, g, text = primal.type, given.type, f"the {noun} of `{at}`"
     if not carries_derivative(t):
         raise errors.SignatureError(
@@ -295,8 +312,9 @@ def _leaf(b: Builder, primal: Value, given: Value, noun: str, at: str) -> Value:
         )
     if isinstance(t, Array) and t.rank:
         if isinstance(g, Array) and t.dtype == g.dtype and _alike(g, t):
-            shapes = [b.member(np.shape, "shape", v) for v in (given, primal)]
-            _check(b, shapes[0], shapes[1], f"{text} has another shape than `{at}`")
+            if not checked:
+                shapes = [b.member(np.shape, "shape", v) for v in (given, primal)]
+                _check(b, shapes[0], shapes[1], f"{text} has another shape than `{at}`")
             return given
     elif isinstance(t, Seq):
         if t == g:
@@ -306,8 +324,11 @@ def _leaf(b: Builder, primal: Value, given: Value, noun: str, at: str) -> Value:
     elif isinstance(t, Array | Scalar) and _is_real_number(g):
         to = t.dtype.type if isinstance(t, Array) else float
         return given if g == t else b.call(to, given)
+    wrong = f"{text} is {_described(g)}, and `{at}` is {_described(t)}"
+    if _described(g) == _described(t):  # but for a dimension of length 1
+        wrong = f"{text} has another shape than `{at}`"
     raise errors.SignatureError(
-        f"{text} is {_described(g)}, and `{at}` is {_described(t)}",
+        wrong,
         hint=f"a {noun} has the structure, shape and dtype of what it belongs to",
     )
 
