@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from adcompile import check_grads
+from tests.ad import higher
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -157,3 +158,47 @@ def test_the_keyboard_is_found(edit_distance, capsys, tmp_path):
 
 def is_png(path: Path) -> bool:
     return path.read_bytes().startswith(b"\x89PNG")
+
+
+# --- higher derivatives of what the examples differentiate ----------------------------------------
+
+
+def normal(*shape: int) -> np.ndarray:
+    return np.random.default_rng(3).normal(size=shape)
+
+
+def higher_derivatives(f: Any, *args: Any) -> None:
+    higher.check(f, args)
+    higher.check_third(f, args)
+
+
+def test_lessons_higher(backward_by_hand):
+    layers = normal(4, 3), normal(4, 3, 3), normal(2, 3), normal(2, 3)
+    higher_derivatives(backward_by_hand.deep_network, *layers)
+
+
+def test_mlp_higher(mlp):
+    params = {"W1": normal(5, 4), "b1": normal(4), "W2": normal(4, 3), "b2": normal(3)}
+    higher_derivatives(mlp.loss, params, normal(6, 5), np.eye(3)[[0, 1, 2, 0, 1, 2]])
+
+
+def test_heat_inverse_higher(heat_inverse):
+    field, film = 0.1 * normal(4, 5), normal(2, 4, 5)
+    higher_derivatives(heat_inverse.objective, field, normal(4, 5), film, 3, 0.01)
+
+
+def test_nbody_higher(nbody):
+    start = nbody.launch()
+    body = start.position, start.velocity, nbody.MASS
+    burns = 0.01 * normal(2, *start.position.shape[1:])
+
+    def cost(burns: Any, mass: Any) -> Any:
+        return nbody.cost(burns, body[0], body[1], mass, nbody.DAY, 3)
+
+    higher_derivatives(cost, burns, body[2])
+
+
+def test_edit_distance_higher(edit_distance):
+    places = normal(*edit_distance.keyboard().shape)
+    one, other = edit_distance.letters("graph"), edit_distance.letters("grape")
+    higher_derivatives(lambda places: edit_distance.distance(places, one, other), places)

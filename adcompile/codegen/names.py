@@ -71,7 +71,7 @@ class _Coalescer:
         users = plan.users.get(v, ())
         if not users:
             return isinstance(v.owner, Block)
-        return all(u in plan.absorbed for u in users)
+        return all(u in plan.absorbed and isinstance(u, core.Unpack) for u in users)
 
     def _add(self, v: Value) -> None:
         hint = v.name if v.name and v.name.isidentifier() else None
