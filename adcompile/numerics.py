@@ -7,7 +7,7 @@ moves elements (an index, a write, `np.where`) moves the blame in the same way; 
 functions take the earlier one at each place; any other function takes the earliest of all.
 
 An error is raised where blame gets out: in a result, in what is written over a parameter, in a
-decision of the program, in an exception. So what `np.where` masks, or what becomes finite again
+decision of the program or an integer, in an exception. So what `np.where` masks, or what becomes finite again
 (`1 / inf`), is no error, and what is reported is nevertheless the op that came first.
 
 The blame of values is in the manner of origin tracking in Valgrind's Memcheck and in "Tracking bad
@@ -33,6 +33,7 @@ from adcompile.ir import core
 from adcompile.ir.core import Loc, Op, Value
 from adcompile.ir.interpreter import Env, Leaf
 from adcompile.ir.printer import constant_text, operation_text
+from adcompile.ir.types import Array
 from adcompile.rules.registry import lookup
 from adcompile.signature import child
 
@@ -189,10 +190,13 @@ def _is_elementwise(op: Op) -> bool:
 
 
 def _decides(op: Op) -> bool:
-    """Whether `op` compares two numbers, in the program as it was written."""
-    if op.order or not isinstance(op, core.Call) or op.fn not in COMPARE:
+    """Whether the program itself compares two numbers, or makes integers of what it has."""
+    if op.order or not isinstance(op, core.Call):
         return False
-    return not getattr(op.result.type, "shape", ())
+    t = op.results[0].type if op.results else None
+    if op.fn is np.astype:
+        return isinstance(t, Array) and t.dtype.kind in "iu"
+    return op.fn in COMPARE and not getattr(t, "shape", ())
 
 
 # --- words --------------------------------------------------------------------------------------
@@ -213,11 +217,10 @@ def _iteration(env: Env) -> str:
     """The iterations of the loops around, the outermost first."""
     parts = []
     for loop, k in env.trips.items():
-        counter = loop.body.params[0] if isinstance(loop, core.For) else None
-        if counter is None or loop.over != "range" or counter.name in (None, "_"):  # type: ignore
-            parts.append(f"{k} (from 0)")
-        else:
-            parts.append(f"{counter.name} = {env[counter]}")
+        ranges = isinstance(loop, core.For) and loop.over == "range"
+        counters = loop.blocks[0].params[:1] if ranges else []
+        named = [f"{c.name} = {env[c]}" for c in counters if c.name not in (None, "_")]
+        parts += named or [f"{k} (from 0)"]
     return f", in iteration {', '.join(parts)}" if parts else ""
 
 

@@ -156,6 +156,10 @@ CASES = {
         "    return y * x[1]",
         "grad(f)(A([-1.0, 2.0]))",
     ),
+    "integers made of it": (
+        "def f(x):\n    steps = np.log(x).astype(int)\n    return np.sum(x * steps)",
+        "grad(f)(A([-1.0, 3.0]))",
+    ),
     "an exception": (
         "def f(x):\n    y = np.log(x[0])\n    return x[int(y)] * y",
         "value_and_grad(f)(A([-1.0, 1.0]))",

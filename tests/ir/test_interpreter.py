@@ -240,6 +240,25 @@ def test_invoke_may_recur():
         assert run(triangle, n) == n * (n + 1) // 2
 
 
+def test_who_observes_runs_each_leaf_and_is_told_the_iteration():
+    def body(b, s):
+        two = b.const(2.0)
+        (r,) = for_(b, 3, [s], lambda c, i, t: [c.call(MUL, t, two)], reverse=True)
+        return b.call(ADD, r, 1.0)
+
+    seen = []
+
+    def observe(leaf, op, values, env):
+        (result,) = leaf(op, values)
+        if not isinstance(op, core.Call):
+            return (result,)
+        seen.append((op.fn, values[0], [*env.trips.values()]))
+        return (-result,)
+
+    assert run(make(body, s=FLOAT), 1.0, observe=observe) == 7.0
+    assert seen == [(MUL, 1.0, [2]), (MUL, -2.0, [1]), (MUL, 4.0, [0]), (ADD, -8.0, [])]
+
+
 # --- effects ------------------------------------------------------------------------------------
 
 
