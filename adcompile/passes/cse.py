@@ -40,7 +40,7 @@ _COMMUTATIVE = {
 
 
 def run(fn: Function) -> None:
-    _Numbering().run(fn.block)
+    Numbering().run(fn.block)
 
 
 @dataclass(eq=False, slots=True)
@@ -51,7 +51,9 @@ class _Scope:
     leading: list[int] = field(default_factory=list)  # numbers whose leader is defined here
 
 
-class _Numbering:
+class Numbering:
+    """Equal numbers for equal operations on equal operands."""
+
     def __init__(self) -> None:
         self.numbers: dict[Value, int] = {}
         self.ids: dict[Hashable, int] = {}  # of operations on numbered operands
@@ -81,17 +83,9 @@ class _Numbering:
 
     def replace(self, op: Op, scope: _Scope) -> bool:
         """Number `op`; whether it was replaced by an earlier one."""
-        key = self.key(op)
-        if key is None:
-            return False
-        number = self.ids.setdefault(key, len(self.ids))
-        if len(op.results) == 1:
-            self.numbers[op.results[0]] = number
-        else:
-            for k, r in enumerate(op.results):
-                self.numbers[r] = self.ids.setdefault((number, k), len(self.ids))
-        if isinstance(op, core.Const):
-            return False  # they cost nothing where they are
+        number = self.enter(op)
+        if number is None or isinstance(op, core.Const):
+            return False  # constants cost nothing where they are
         leader = self.leaders.setdefault(number, op)
         if leader is op:
             scope.leading.append(number)
@@ -105,6 +99,19 @@ class _Numbering:
             if new.name is None and leader.order > 0:
                 new.name = old.name
         return True
+
+    def enter(self, op: Op) -> int | None:
+        """Number `op` and its results; None where no other op is the same."""
+        key = self.key(op)
+        if key is None:
+            return None
+        number = self.ids.setdefault(key, len(self.ids))
+        if len(op.results) == 1:
+            self.numbers[op.results[0]] = number
+        else:
+            for k, r in enumerate(op.results):
+                self.numbers[r] = self.ids.setdefault((number, k), len(self.ids))
+        return number
 
     def number(self, v: Value) -> int:
         found = self.numbers.get(v)

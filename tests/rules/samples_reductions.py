@@ -63,6 +63,7 @@ CASES: dict[Any, list[Example]] = {
     np.std: [*over_axes(N), S(N(4)), S(N(2, 3), axis=0, ddof=1), S(N(2, 3), ddof=1)],
     np.max: [*over_axes(distinct), S(distinct(4))],
     np.min: [*over_axes(distinct), S(distinct(4))],
+    np.amin: [S(distinct(4))],
     np.ptp: [*over_axes(distinct), S(distinct(4))],
     np.prod: [
         *over_axes(P),
