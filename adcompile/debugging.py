@@ -46,9 +46,9 @@ def debug(*, numerics: bool) -> Iterator[None]:
 
     The first op that makes one out of finite numbers, in the forward or the backward sweep, is
     reported with the line, the op, and the values that it had. What `np.where` masks is no error;
-    nor is what becomes finite again. Calls give the same numbers as without it, but slowly. What
-    holds for a context is its thread and its task; a pullback that `vjp` returns in it is looked at
-    if it is called in it.
+    nor is what becomes finite again. Calls give the same numbers as without it, but slowly. The
+    context is one of its thread, and of its asynchronous task. A pullback that `vjp` returns in it
+    is looked at if it is called in it.
 
     Args:
         numerics: whether to look.
@@ -58,12 +58,13 @@ def debug(*, numerics: bool) -> Iterator[None]:
             if it is in an argument or a global already. A training step leaves parameters and state
             as they were.
     """
-    token = _numerics.set(numerics)
-    _count(numerics)
+    more = 1 if numerics else 0
+    token = _numerics.set(bool(numerics))
+    _count(more)
     try:
         yield
     finally:
-        _count(-numerics)
+        _count(-more)
         _numerics.reset(token)
 
 
