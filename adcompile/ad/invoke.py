@@ -65,7 +65,9 @@ class Pair:
         results, grads = ret.operands[: self.count], ret.operands[self.count :]
         first = [op for op in ops if op.order != self.sweep.order]
         second = [op for op in ops if op.order == self.sweep.order]
-        crossing = self._crossing(second, grads)
+        used = self._crossing(second, grads)
+        constants = {v: v.owner.value for v in used if isinstance(v.owner, core.Const)}
+        crossing = [v for v in used if v not in constants]
         params = [p for p in self.joint.block.params if p not in self.seeds]
         self.forward.block.params, self.forward.block.ops = params, first
         _own(self.forward.block)
@@ -73,12 +75,14 @@ class Pair:
         b.return_(*results, b.tuple(*crossing))
         saved = Value(SAVED, "saved")
         body = Block([*self.seeds, saved])
-        parts = [Value(v.type, v.name) for v in crossing]
+        parts = {v: Value(v.type, v.name) for v in crossing}
         order = self.sweep.order
         if parts:
-            body.ops.append(core.Unpack([saved], parts, ret.loc, order))
+            body.ops.append(core.Unpack([saved], list(parts.values()), ret.loc, order))
+        b = b.into(body).at(ret.loc, order)
+        parts |= {v: b.const(value) for v, value in constants.items()}
         body.ops += [*second, core.Return(list(grads), [], ret.loc, order)]
-        core.substitute(body, dict(zip(crossing, parts, strict=True)))
+        core.substitute(body, parts)
         self.backward.block.params, self.backward.block.ops = body.params, body.ops
         _own(self.backward.block)
         self.forward.pending, self.backward.pending = [], []

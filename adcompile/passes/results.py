@@ -1,7 +1,8 @@
 """Results belong to the caller: each gradient is an array of its own.
 
 `d_x = y` is a correct gradient of `sum(x * y)`, but a caller who scales it in place would change
-`y`. A returned array that shares memory with an argument, or with another result, is copied.
+`y`. A returned array that shares memory with an argument, or with another result, is copied. What
+was written in place is no one else's already: see `codegen.place`.
 """
 
 from __future__ import annotations
@@ -83,16 +84,40 @@ class Roots:
             case None | core.Const() | core.Global() | core.Invoke():
                 yield OUTSIDE
             case core.For() | core.While():
-                yield from self._carried(op, v)
+                yield from [v] if self._is_written(v) else self._carried(op, v)
             case core.If() | core.Scope() | core.Try():
-                k = op.results.index(v)
-                yield from (block.yields[k] for block in op.blocks)
+                yield from [v] if self._is_written(v) else self._joined(op, v)
+            case core.Update():
+                yield v
             case _ if is_fresh(op, v):
                 yield v
-            case core.Index() | core.Update():
+            case core.Index():
                 yield op.operands[0]
             case _:
                 yield from op.operands or [OUTSIDE]
+
+    def _is_written(self, v: Value) -> bool:
+        """Whether `v` holds a buffer that was written in place: it is copied first (`place`)."""
+        seen: set[Value] = set()
+        work = [v]
+        while work:
+            v = work.pop()
+            if v in seen:
+                continue
+            seen.add(v)
+            match self.nesting.op_of.get(v.owner) if isinstance(v.owner, Block) else v.owner:
+                case core.Update():
+                    return True
+                case core.For() | core.While() as op:
+                    work.extend(self._carried(op, v))
+                case core.If() | core.Scope() | core.Try() as op:
+                    work.extend(self._joined(op, v))
+        return False
+
+    @staticmethod
+    def _joined(op: core.If | core.Scope | core.Try, v: Value) -> Iterator[Value]:
+        k = op.results.index(v)
+        return (block.yields[k] for block in op.blocks)
 
     @staticmethod
     def _carried(op: core.For | core.While, v: Value) -> Iterator[Value]:
