@@ -25,6 +25,7 @@ from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import Block, Function, Op, Param, Value
 from adcompile.ir.identities import Alias, Hook
+from adcompile.ir.infer import is_known
 from adcompile.ir.types import NONE, SAVED, Array, Scalar, Seq, Tree, Type, Undefined
 from adcompile.rules.apply import apply, apply_parts
 from adcompile.rules.registry import Rules, lookup
@@ -346,8 +347,11 @@ def _linear(s: _Sweep, op: core.Call, rules: Rules, tangents: dict[int, Tangent]
     for k, t in tangents.items():
         stays = t is None and rules.shape == "broadcasts"
         operands[k] = s.b.const(0.0) if stays else s.full(operands[k], t, zeros=True)
-    kwargs = dict(zip(op.keywords, operands[len(op.args) :], strict=True))
-    return list(s.b.call_op(op.fn, operands[: len(op.args)], kwargs, member=op.member).results)
+    args, named = operands[: len(op.args)], operands[len(op.args) :]
+    kwargs = dict(zip(op.keywords, named, strict=True))
+    # of a function whose own source gives the types, they are those of the results
+    types = None if is_known(op.fn) else [r.type for r in op.results]
+    return list(s.b.call_op(op.fn, args, kwargs, member=op.member, types=types).results)
 
 
 def _is_linear(s: _Sweep, op: core.Call, rules: Rules, k: int) -> bool:

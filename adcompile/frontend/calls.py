@@ -256,7 +256,10 @@ def _with_rule(
     named = {k: cx.value(v, node) for k, v in kwargs.items()}
     if is_typed(fn, operands, named) or not isinstance(fn, types.FunctionType):
         return cx.emit(node, fn, list(operands), dict(named))
-    found = type_of_body(cx, node, fn, operands, named)
+    try:
+        found = type_of_body(cx, node, fn, operands, named)
+    except SourceUnavailable:  # what uses the result says so
+        return cx.emit(node, fn, list(operands), dict(named))
     parts = list(found.items) if isinstance(found, Tree) and found.node is tuple else [found]
     return cx.emit(node, fn, list(operands), dict(named), types=parts)
 
@@ -291,8 +294,9 @@ def cached(
 def type_of_body(
     cx: Context, node: gast.AST, fn: Any, operands: list[Value], named: dict[str, Value]
 ) -> Any:
+    closure = closure_of(cx, fn, node)
     outer = cx.enter()
-    result = inline(cx, node, closure_of(cx, fn, node), list(operands), dict(named))
+    result = inline(cx, node, closure, list(operands), dict(named))
     found = cx.value(result, node).type
     cx.leave(outer)
     return found

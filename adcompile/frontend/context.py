@@ -56,6 +56,7 @@ from adcompile.ir.types import (
     describe,
     is_inexact,
 )
+from adcompile.rules import registry
 
 
 @dataclass(eq=False)
@@ -353,6 +354,12 @@ class Context:
         name = getattr(v.owner.fn, "__name__", str(v.owner.fn))
         if v.owner.fn is operator.getitem:
             name = f"{describe(v.owner.operands[0].type).removeprefix('a ')}[...]"
+        if registry.lookup(v.owner.fn) is not None:
+            return TypeMismatch(
+                f"what `{name}` returns is not known: it has a rule, but no Python source",
+                v.owner.loc,
+                f"say it: `rules.returns({name}, …)` takes a Python function that returns the like",
+            )
         if any(is_inexact(t) for o in v.owner.operands for t in leaf_types(o.type)):
             return MissingRule(
                 f"no derivative is known for `{name}`, nor what it returns",

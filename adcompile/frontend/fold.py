@@ -83,7 +83,11 @@ def integer(cx: Context, fn: Any, args: list[Operand], kwargs: dict[str, Operand
 
 
 def _hashable(fn: Any) -> bool:
-    return getattr(fn, "__hash__", None) is not None
+    try:
+        hash(fn)
+    except TypeError:
+        return False
+    return True
 
 
 def call(cx: Context, fn: Any, args: list[Operand], kwargs: dict[str, Operand]) -> Operand | None:

@@ -45,6 +45,15 @@ def apply(
     return result
 
 
+def result_type(
+    stand_in: Body, args: Sequence[Value], kwargs: Mapping[str, Value]
+) -> Type | tuple[Type, ...]:
+    """The type of what `stand_in` returns: several for a tuple."""
+    found = apply(Builder(core.Block()), stand_in, args, kwargs).type
+    several = isinstance(found, Tree) and found.node is tuple and len(found.items) > 1
+    return found.items if several else found  # type: ignore[union-attr]
+
+
 def apply_parts(
     b: Builder,
     body: Body,

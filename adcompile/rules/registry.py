@@ -46,9 +46,13 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
+from types import FunctionType
 from typing import Any
 
 import numpy as np
+
+from adcompile.ir.infer import is_known, table
+from adcompile.ir.infer.elementwise import by_samples
 
 Function = Callable[..., Any]
 Body = Callable[..., Any]
@@ -102,6 +106,12 @@ ALIASES: dict[Function, Function] = {}  # each function to the one whose rule it
 
 
 def _entry(fn: Function) -> Rules:
+    try:
+        hash(fn)
+    except TypeError:
+        raise TypeError(
+            f"{fn!r} cannot be hashed, so that no rule can be kept for it: wrap it in a function"
+        ) from None
     if fn in ALIASES:
         raise ValueError(f"{name_of(fn)} is an alias of {name_of(ALIASES[fn])}")
     return _rules.setdefault(fn, Rules(fn))
@@ -115,6 +125,7 @@ def elementwise(fn: Function, partials: Body | None = None) -> Any:
     if partials is None:
         return lambda body: elementwise(fn, body)
     _entry(fn).partials = partials
+    _note_elementwise(fn)
     return partials
 
 
@@ -157,6 +168,32 @@ def zero(*fns: Function, arg: int | None = None) -> None:
             entry.zero = True
         else:
             entry.tangent[arg] = entry.adjoint[arg] = _nothing
+
+
+def returns(fn: Function, stand_in: Body | None = None) -> Any:
+    """What `fn` returns, for the compiler, which has to know the type of every value.
+
+    `stand_in` is a Python function of the same arguments that returns the like of what `fn` does:
+    numbers, or arrays of that dtype and shape. It is compiled for its types, and never run.
+    Without it, a decorator. There is no need to say it of what works element by element, nor of a
+    Python function with source.
+    """
+    if stand_in is None:
+        return lambda body: returns(fn, body)
+    table.ENTRIES[fn] = partial(_type_of, stand_in)
+    return stand_in
+
+
+def _type_of(stand_in: Body, fn: Function, args: list[Any], kwargs: dict[str, Any]) -> Any:
+    from adcompile.rules.apply import result_type  # which lowers
+
+    return result_type(stand_in, args, kwargs)
+
+
+def _note_elementwise(fn: Function) -> None:
+    """The results of an elementwise function are known: those of a run on samples, broadcast."""
+    if not isinstance(fn, FunctionType) and not is_known(fn):
+        table.ENTRIES[fn] = by_samples
 
 
 def alias(rule_of: Function, *fns: Function) -> None:
@@ -204,7 +241,7 @@ def _nothing(d: Any, y: Any, *args: Any, **kwargs: Any) -> None:
 # --- looking up ---------------------------------------------------------------------------------
 
 # Rule files; those of SciPy are read once a program has imported it.
-_FILES = ("elementwise", "reductions", "shapes", "joins", "indexing", "contractions", "linalg")
+_FILES = ("ufuncs", "reductions", "shapes", "joins", "indexing", "contractions", "linalg")
 _FILES += ("creation", "identities")
 _GUESTS = {"scipy_special": "scipy.special"}
 _loaded: set[str] = set()

@@ -19,7 +19,15 @@ from adcompile.ir.infer.table import ENTRIES, Infer
 from adcompile.ir.infer.values import NeedValue, infer_constant, is_undefined, known
 from adcompile.ir.types import UNDEFINED, Opaque, Type
 
-__all__ = ["NeedValue", "index_kind", "infer_call", "infer_constant", "infer_index", "known"]
+__all__ = [
+    "NeedValue",
+    "index_kind",
+    "infer_call",
+    "infer_constant",
+    "infer_index",
+    "is_known",
+    "known",
+]
 
 _FAMILIES = (
     creation,
@@ -47,6 +55,11 @@ def infer_call(
     if any(is_undefined(v.type) for v in given):
         return UNDEFINED
     return found(fn, operands, kwargs)
+
+
+def is_known(fn: Callable[..., Any]) -> bool:
+    """Whether there is anything to tell of what `fn` returns."""
+    return _entry(fn) is not None
 
 
 def _entry(fn: Callable[..., Any]) -> Infer | None:

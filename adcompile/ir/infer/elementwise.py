@@ -12,7 +12,7 @@ from adcompile.ir.infer.samples import run, sample
 from adcompile.ir.infer.sizes import broadcast
 from adcompile.ir.infer.table import Arr, Known, Result, Shape, entry, make_entry, typed
 from adcompile.ir.infer.values import array_of
-from adcompile.ir.types import TypeClash
+from adcompile.ir.types import Scalar, TypeClash
 
 
 def _broadcast(
@@ -37,6 +37,14 @@ def ufunc(fn: np.ufunc, args: list[Value], kwargs: dict[str, Value]) -> Result:
     """Any ufunc without a signature, NumPy's own or another library's."""
     if len(args) != fn.nin:
         raise TypeClash(f"{fn.__name__}() takes {fn.nin} arguments but {len(args)} were given")
+    return elementwise(fn, args, kwargs)
+
+
+def by_samples(fn: Callable[..., Any], args: list[Value], kwargs: dict[str, Value]) -> Result:
+    """A function of another library that is said to work element by element."""
+    if all(isinstance(v.type, Scalar) for v in (*args, *kwargs.values())):
+        named = tuple([(k, sample(v)) for k, v in kwargs.items()])
+        return run(fn, tuple([sample(v) for v in args]), named, scalar=True)
     return elementwise(fn, args, kwargs)
 
 
