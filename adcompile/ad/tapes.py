@@ -89,7 +89,9 @@ class Tapes:
 
     def joined(self, tape: Tape, tangent: Callable[[Type], Type]) -> Seq:
         """The type of the tape with tangents in it."""
-        items = list(tape.item.items) if isinstance(tape.item, Tree) else [tape.item]
+        items: list[Type] = [tape.item]
+        if isinstance(tape.item, Tree):
+            items = list(tape.item.items)
         dots = [tangent(items[k]) for k in self.places(tape)]
         for k, v in tape.inner.items():
             inner = self.get(v)

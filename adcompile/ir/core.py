@@ -468,6 +468,11 @@ class Function:
     def __repr__(self) -> str:
         return f"<Function {self.name}>"
 
+    def __str__(self) -> str:
+        from adcompile.ir.printer import to_text
+
+        return to_text(self)
+
     @property
     def returns(self) -> list[Value]:
         return self.block.yields
