@@ -1,6 +1,6 @@
 """adcompile: plain Python and NumPy in, a plain Python gradient out."""
 
-from adcompile import optim
+from adcompile import optim, rules
 from adcompile.api import (
     elementwise_grad,
     grad,
@@ -56,6 +56,7 @@ __all__ = [
     "jacobian",
     "jvp",
     "optim",
+    "rules",
     "stop_gradient",
     "train_step",
     "value_and_grad",

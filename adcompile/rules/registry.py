@@ -280,6 +280,8 @@ def name_of(fn: Function) -> str:
     module = "scipy.special" if ours else getattr(fn, "__module__", None) or "numpy"
     if module == "builtins":
         return name
+    if getattr(sys.modules["adcompile"], name, None) is fn:
+        return f"adcompile.{name}"
     if getattr(sys.modules.get("adcompile"), name, None) is fn:
         return f"adcompile.{name}"
     parts = module.split(".")
@@ -288,10 +290,15 @@ def name_of(fn: Function) -> str:
     return ".".join([first, *public[1:], name])
 
 
+_OWN = "adcompile.runtime."  # what generated code calls
+
+
 def coverage() -> list[tuple[str, str, str]]:
     """(function, word, note) of every function with a rule, sorted: the documentation's table."""
     rows = []
     for rules in all_rules():
+        if name_of(rules.fn).startswith(_OWN):
+            continue
         words = list(dict.fromkeys(word for word, _, body in rules.bodies if body is not _nothing))
         words = ["zero"] if rules.zero else words
         also = sorted(name_of(fn) for fn, main in ALIASES.items() if main is rules.fn)

@@ -159,7 +159,7 @@ class Call:
 def call_of(fn: Callable[..., Any], example: Example) -> Call:
     name = getattr(fn, "__name__", "")
     name = name if name.isidentifier() and not keyword.iskeyword(name) and name != "np" else "fn"
-    taken = {"np", name, "y"}
+    taken = {"np", name, "_y"}
     params: dict[Key, str] = {}
     pieces: list[str] = []
     for key, wanted in zip(example.keys, _names(fn, example), strict=True):

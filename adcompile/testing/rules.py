@@ -154,9 +154,9 @@ class Check:
         several = len(self.results) > 1
         terms = []
         for k in parts:
-            term = f"weight{k} * {f'y[{k}]' if several else 'y'}"
+            term = f"weight{k} * {f'_y[{k}]' if several else '_y'}"
             terms.append(f"np.sum({term})" if np.ndim(self.results[k]) else term)
-        lines = [f"y = {self.call.text}", f"return {' + '.join(terms)}"]
+        lines = [f"_y = {self.call.text}", f"return {' + '.join(terms)}"]
         return self.call.program("weighted", lines, [f"weight{k}" for k in parts])
 
     def run(self, what: str, f: Callable[..., Any], *args: Any) -> Any:

@@ -22,6 +22,7 @@ from pathlib import Path
 import scipy.special  # noqa: F401  (its rules are listed where it is imported)
 
 from adcompile.frontend.fence import Row, docs_table
+from adcompile.ir.infer.table import ENTRIES
 from adcompile.rules import registry
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -104,7 +105,7 @@ def _at_home(module: types.ModuleType, folder: Path) -> Iterator[None]:
     """In `folder`, as a program that was started there. Rules that it registers are forgotten."""
     before, known = Path.cwd(), set(sys.modules)
     registry.all_rules()  # reads the files with rules
-    rules = dict(registry._rules)
+    rules, types = dict(registry._rules), dict(ENTRIES)
     sys.modules[module.__name__] = module
     sys.path.insert(0, str(folder))
     os.chdir(folder)
@@ -113,6 +114,8 @@ def _at_home(module: types.ModuleType, folder: Path) -> Iterator[None]:
     finally:
         registry._rules.clear()
         registry._rules.update(rules)
+        ENTRIES.clear()
+        ENTRIES.update(types)
         os.chdir(before)
         sys.path.remove(str(folder))
         for name in set(sys.modules) - known:
