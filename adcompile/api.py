@@ -134,9 +134,9 @@ def vjp(f: Any = None, wrt: Wrt = 0, has_aux: bool = False) -> Any:
 
     Returns:
         A `Derivative` with the parameters of `f`. `pullback(cotangent)` takes a tree with the
-        structure, shapes and dtypes of the value and returns the cotangent of the argument; it may
-        be called any number of times, and holds what the backward sweep needs: the arguments must
-        not be written to in between.
+        structure, shapes and dtypes of the value, in which None is zero, and returns the cotangent
+        of the argument (a tuple for several). It may be called any number of times, and holds what
+        the backward sweep needs: the arguments must not be written to in between.
 
     Raises:
         ValueError: by the pullback, if a cotangent is not built like the value.

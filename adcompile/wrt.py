@@ -12,6 +12,7 @@ from adcompile import trees
 from adcompile.classes import keys_of
 from adcompile.errors import NotDifferentiable, SignatureError
 from adcompile.ir.core import Loc
+from adcompile.ir.types import with_article
 from adcompile.signature import Path, child, path_text
 
 __all__ = ["Wrt", "check_real", "given_as", "names"]
@@ -25,9 +26,15 @@ def names(wrt: Any, signature: inspect.Signature, function: str) -> list[str]:
     listed = ", ".join(known) or "none"
     found = []
     for w in wrt if isinstance(wrt, tuple | list) else [wrt]:
+        if not isinstance(w, int | str) or isinstance(w, bool):
+            raise SignatureError(
+                "`wrt` is the position or the name of a parameter, or a tuple of these, not "
+                + with_article(type(w).__name__),
+                hint=f"the arguments of {function} are passed to what is returned: `grad(f)(x)`",
+            )
         if isinstance(w, str) and w in known:
             found.append(w)
-        elif isinstance(w, int) and not isinstance(w, bool) and 0 <= w < len(known):
+        elif isinstance(w, int) and 0 <= w < len(known):
             found.append(known[w])
         else:
             raise SignatureError(

@@ -7,6 +7,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
+
 from adcompile import errors
 from adcompile.ad.activity import carries_derivative
 from adcompile.ad.batch import jacobian_blocks
@@ -14,9 +16,10 @@ from adcompile.ad.forward import jvp
 from adcompile.ad.reverse import backward
 from adcompile.ad.sweep import Sweep
 from adcompile.ir import core
+from adcompile.ir.builder import Builder
 from adcompile.ir.core import Function, Loc, Param, Value
 from adcompile.ir.infer import sizes
-from adcompile.ir.types import Array, Dim, Scalar, Size, Tree, Type, describe
+from adcompile.ir.types import Array, Dim, Scalar, Size, Tree, Type, describe, with_article
 from adcompile.modes.base import Given, Mode, open_end, split_aux
 from adcompile.rules.template import evaluated
 
@@ -36,11 +39,16 @@ class Jacobian(Mode):
     noun: ClassVar[str] = "Jacobian"
 
     def __post_init__(self) -> None:
+        known = ", ".join(map(repr, DIRECTIONS))
+        if not isinstance(self.direction, str):
+            raise errors.SignatureError(
+                f"the mode is one of {known}, not {with_article(type(self.direction).__name__)}",
+                hint="write `jacobian(f, wrt=…)(x)`",
+            )
         if self.direction not in DIRECTIONS:
-            hint = f"the modes are {', '.join(map(repr, DIRECTIONS))}"
-            if not isinstance(self.direction, str):
-                hint += f"; a parameter is named by `wrt={self.direction!r}`"
-            raise errors.SignatureError(f"there is no mode {self.direction!r}", hint=hint)
+            raise errors.SignatureError(
+                f"there is no mode {self.direction!r}", hint=f"the modes are {known}"
+            )
 
     def derive(self, fn: Function, given: Given) -> tuple[Function, Sweep | None]:
         wrt = self.positions(fn)
@@ -105,9 +113,15 @@ class Jacobian(Mode):
             fn.block.params.append(seed)
             fn.params.append(Param(seed.name or "d"))
             seeds, outs = [(seed, ret.operands[0])], ret.operands[1 : 1 + count]
-        jacobian_blocks(fn, seeds, outs, forward=sweep is None, as_tuple=self.as_tuple)
+        by = _together([fn.block.params[k].type for k in self.positions(fn)], self.as_tuple)
+        of = outs[0].type if sweep is None else seeds[0][0].type
+        tree = jacobian_blocks(fn, seeds, outs, forward=sweep is None, as_tuple=self.as_tuple)
         if sweep is not None:
             del fn.block.ops[-1].operands[0]  # the value
+        ret = fn.block.ops.pop()
+        cast = _in_dtypes(Builder(fn.block, ret.loc, ret.order), tree, of, by)
+        ret.operands = [cast if v is tree else v for v in ret.operands]
+        fn.block.ops.append(ret)
         return fn
 
 
@@ -131,6 +145,41 @@ def _one(fn: Function) -> Value:
         out, b = open_end(fn)
         b.at(ret.loc, ret.order).return_(out)
     return fn.block.ops[-1].operands[0]
+
+
+# --- dtypes -------------------------------------------------------------------------------------
+
+
+def _together(types: Sequence[Type], as_tuple: bool) -> Type:
+    """The type of what stands at each leaf of the value, but for the shapes."""
+    many = len(types) > 1 or as_tuple
+    return Tree(tuple, tuple(range(len(types))), tuple(types)) if many else types[0]
+
+
+def _in_dtypes(b: Builder, v: Value, of: Type, by: Type) -> Value:
+    """The blocks `v` of a value of type `of`, in the dtypes of what they are derivatives by.
+
+    Each mode has its own: forward mode that of the value, reverse mode that of the argument.
+    """
+    if isinstance(v.owner, core.Make):
+        outer = isinstance(of, Tree)
+        trees = of.items if outer else by.items if isinstance(by, Tree) else ()
+        inner = [
+            _in_dtypes(b, x, t, by) if outer else _in_dtypes(b, x, of, t)
+            for x, t in zip(v.owner.operands, trees, strict=True)
+        ]
+        if all(x is y for x, y in zip(v.owner.operands, inner, strict=True)):
+            return v
+        assert isinstance(v.type, Tree)
+        return b.make(v.type.node, v.type.keys, inner)
+    if not isinstance(v.type, Array) or not isinstance(by, Array | Scalar):
+        return v
+    dtype = by.dtype if isinstance(by, Array) else np.dtype(float)
+    if v.type.dtype == dtype:
+        return v
+    if v.type.rank:
+        return b.member(np.astype, "astype()", v, dtype.type)
+    return b.call(dtype.type if isinstance(by, Array) else float, v)
 
 
 # --- which mode ---------------------------------------------------------------------------------
