@@ -59,7 +59,8 @@ class Derivative(Derived):
             raise SignatureError(f"there is no back end {backend!r}", hint=f"there is: {known}")
         functools.update_wrapper(self, f)
         self.inner = f if isinstance(f, Derived) else unwrapped(f)
-        self.primal = f
+        self.primal = f.primal if isinstance(f, Derivative) and mode.of_gradient else f
+        self._of = f
         of = inspect.signature(self.inner, follow_wrapped=False)
         self._given_mode, self._backend = mode, backend
         self.mode = mode.bound(of, getattr(f, "__name__", "the function"))
@@ -89,7 +90,7 @@ class Derivative(Derived):
         return f"<{self.mode.noun} of {self.__qualname__}{names and f' with respect to {names}'}>"
 
     def __reduce__(self) -> Any:
-        return _rebuild, (type(self), shipping.pack(self.primal), self._given_mode, self._backend)
+        return _rebuild, (type(self), shipping.pack(self._of), self._given_mode, self._backend)
 
     # --- what was compiled ----------------------------------------------------------------------
 

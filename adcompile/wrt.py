@@ -12,10 +12,20 @@ from adcompile import trees
 from adcompile.classes import keys_of
 from adcompile.errors import NotDifferentiable, SignatureError
 from adcompile.ir.core import Loc
-from adcompile.ir.types import with_article
+from adcompile.ir.types import (
+    NONE,
+    Opaque,
+    Seq,
+    Tree,
+    Type,
+    Undefined,
+    describe,
+    is_inexact,
+    with_article,
+)
 from adcompile.signature import Path, child, path_text
 
-__all__ = ["Wrt", "check_real", "given_as", "names"]
+__all__ = ["Wrt", "check_real", "check_real_type", "given_as", "names"]
 
 Wrt = int | str | Sequence[int | str]
 
@@ -98,6 +108,29 @@ def check_real(
         "and derivatives are of real floating point numbers",
         loc,
         hint,
+    )
+
+
+def check_real_type(t: Type, at: str, loc: Loc, noun: str, inside: bool = False) -> bool:
+    """The same of what is known by its type alone: an argument inside of a program."""
+    if isinstance(t, Tree):
+        is_object = trees.is_object(t.node)
+        parts = [
+            check_real_type(item, at + trees.step(t.node, key), loc, noun, inside or is_object)
+            for key, item in zip(t.keys, t.items, strict=True)
+        ]
+        if any(parts) or inside or not is_object:
+            return any(parts)
+    elif isinstance(t, Seq):
+        return check_real_type(t.item, f"{at}[0]", loc, noun, inside)
+    elif is_inexact(t) or isinstance(t, Opaque | Undefined):
+        return True
+    elif inside or t == NONE:
+        return False
+    raise NotDifferentiable(
+        f"the {noun} with respect to `{at}` is not defined: it is {describe(t)}, "
+        "and derivatives are of real floating point numbers",
+        loc,
     )
 
 

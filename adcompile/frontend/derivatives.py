@@ -33,6 +33,7 @@ from adcompile.ir.types import Array, Tree, scalar_kind
 from adcompile.modes import CHAINS, Derived, Grad, Mode
 from adcompile.modes.base import Given
 from adcompile.modes.packed import adapted
+from adcompile.wrt import check_real_type
 
 _SEALED = "it belongs to the function around a derivative, which is taken without side effects"
 
@@ -289,7 +290,7 @@ def _derived(
     mode, inner = made.mode, made.inner
     names = mode.signature(_signature(inner))
     inner_args, inner_kwargs = mode.inner_arguments(
-        args, kwargs, lambda x: list(subscripts.known_layout(cx, x, node).items)
+        args, kwargs, lambda x: _unpacked(cx, node, mode, x)
     )
     if isinstance(inner, Derivation):
         fn, values = _derived(cx, node, inner, inner_args, inner_kwargs)
@@ -298,6 +299,10 @@ def _derived(
         assert isinstance(inner, Closure)
         fn, values = _lowered(cx, node, inner, inner_args, inner_kwargs, mode)
     own = {} if mode.names_kept else _packed(cx, node, names, args, kwargs)
+    packed = isinstance(inner, Derivation) and not inner.mode.names_kept
+    for name in mode.names:
+        if name in values:
+            check_real_type(values[name].type, name, loc_of(node), mode.noun, packed)
     positional = [v.type for name, v in own.items() if name in names.parameters]
     named = {k: cx.value(x, node).type for k, x in inner_kwargs.items()}
     try:
@@ -305,6 +310,16 @@ def _derived(
     except AdcompileError as e:
         raise _located(e, node) from None
     return fn, values | own
+
+
+def _unpacked(cx: Context, node: gast.AST, mode: Mode, x: Operand) -> list[Operand]:
+    """The arguments in a tuple of them."""
+    if not isinstance(x, Tup | Obj):
+        try:
+            mode.unpacked(cx.value(x, node).type)
+        except AdcompileError as e:
+            raise _located(e, node) from None
+    return list(subscripts.known_layout(cx, x, node).items)
 
 
 def _packed(

@@ -66,6 +66,7 @@ class Mode(ABC):
     suffix: ClassVar[str]  # of the generated function's name
     noun: ClassVar[str]  # for messages
     names_kept: ClassVar[bool] = True  # whether its parameters are those of the inner function
+    of_gradient: ClassVar[bool] = False  # whether it is always put on a gradient, for the user
 
     def bound(self, inner: inspect.Signature, function: str) -> Self:
         """The same mode for a function with these parameters."""
@@ -97,6 +98,10 @@ class Mode(ABC):
     ) -> tuple[list[Any], dict[str, Any]]:
         """The arguments of the inner function, where those of the derivative are operands."""
         return args, kwargs
+
+    def unpacked(self, t: Type) -> tuple[Type, ...]:
+        """The types of the inner function's arguments, which are packed in one of type `t`."""
+        raise AssertionError(f"{type(self).__name__} takes its arguments as they are")
 
     def inner_path(self, path: Path, given: Given) -> Path | None:
         """A leaf of the derivative's arguments as one of the inner function's, if it is one."""

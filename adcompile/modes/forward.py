@@ -43,8 +43,11 @@ class Jvp(Mode):
     def signature(self, inner: inspect.Signature) -> inspect.Signature:
         return self.packing.signature()
 
+    def unpacked(self, t: Type) -> tuple[Type, ...]:
+        return self.packing.items(t)
+
     def inner_types(self, given: Given) -> tuple[Sequence[Type], Mapping[str, Type]]:
-        return self.packing.items(given.positional[0]), given.named
+        return self.unpacked(given.positional[0]), given.named
 
     def of_method(
         self, receiver: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -152,6 +155,7 @@ class Hvp(Jvp):
 
     suffix: ClassVar[str] = "hvp"
     noun: ClassVar[str] = "Hessian-vector product"
+    of_gradient: ClassVar[bool] = True
     packing: ClassVar[Names] = Names("args", "v", "hvp(f)((x,), v)")
 
     def derive(self, fn: Function, given: Given) -> tuple[Function, Sweep | None]:

@@ -133,6 +133,7 @@ class Hessian(Jacobian):
 
     suffix: ClassVar[str] = "hessian"
     noun: ClassVar[str] = "Hessian"
+    of_gradient: ClassVar[bool] = True
 
     def name_of(self, fn: Function) -> str:
         return f"{fn.name.removesuffix('_grad')}_{self.suffix}"
