@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from adcompile import check_grads, grad, stop_gradient, value_and_grad
-from adcompile.rules import registry
+from adcompile import rules as words
+from tests.registered import forgotten
 
 X = np.linspace(-1.0, 2.0, 6).reshape(2, 3)
 
@@ -214,12 +215,9 @@ def test_modes_that_do_not_exist():
 
 @pytest.fixture
 def rules():
-    """The registry, which forgets what a test registers."""
-    registry.all_rules()
-    known = dict(registry._rules)
-    yield registry
-    registry._rules.clear()
-    registry._rules.update(known)
+    """The words for rules; what a test registers with them is forgotten."""
+    with forgotten():
+        yield words
 
 
 def test_modes_that_disagree(rules):

@@ -7,6 +7,7 @@ tangent rules are done here, once for all of them.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import ContextVar
 
 import numpy as np
 
@@ -22,6 +23,10 @@ from adcompile.ir.infer.values import array_of
 from adcompile.ir.types import Array, Scalar, Seq, Tree, Type
 from adcompile.rules.apply import apply, apply_parts, check_form
 from adcompile.rules.registry import Rules, lookup
+
+# The tangent rules that are being transposed, one inside the other; and how often one may be.
+_TRANSPOSED: ContextVar[tuple[Callable, ...]] = ContextVar("TRANSPOSED", default=())
+DEEPEST = 16
 
 
 @handles(core.Call)
@@ -174,6 +179,25 @@ def _transpose(
     The body itself is laid down with the operand in place of its tangent. Transposing reads no more
     of its linear values than their shapes, so that most of it is dead.
     """
+    outer = _TRANSPOSED.get()
+    if outer.count(tangent) > DEEPEST:
+        name = getattr(op.fn, "__name__", repr(op.fn))
+        raise errors.MissingRule(
+            f"the tangent rule of `{name}` is written with `{name}` itself, so that it cannot be "
+            "transposed",
+            op.loc,
+            "say that it is linear, or give an adjoint, too",
+        )
+    token = _TRANSPOSED.set((*outer, tangent))
+    try:
+        return _transposed(frame, op, tangent, d, y, k)
+    finally:
+        _TRANSPOSED.reset(token)
+
+
+def _transposed(
+    frame: Frame, op: core.Call, tangent: Callable, d: Value | tuple, y: Value | tuple, k: int
+) -> Value | None:
     b, x = frame.builder, op.operands[k]
     unknown = Value(x.type)
     scratch = Block([unknown])

@@ -20,9 +20,10 @@ of the call that the parameters cannot take has no rule. Branches on rank, dtype
 are decided at compile time; a body that returns `NotImplemented` on one of them has no rule there.
 
 What a body may leave to the compiler: a partial or cotangent may have any shape that broadcasts to
-the argument's, and a cotangent any shape that the argument broadcasts to; dtypes are restored;
-None is zero. The cotangent of an argument that is a list or tuple is a list of cotangents.
-For a function with several results, y and d_y are tuples; entries of d_y that are zero are None.
+the argument's, and a cotangent any shape that the argument broadcasts to; dtypes (`narrow`); None
+is zero, and NotImplemented a partial that is not known. The cotangent of an argument that is a list
+or tuple is a list of cotangents. For a function with several results, y and d_y are tuples; entries
+of d_y that are zero are None, but for linear rules, which get zeros.
 
 A cotangent may be *pending*: one number that stands for an array full of it. Bodies get it filled
 out unless `shape=` says that they can do without:
@@ -106,6 +107,9 @@ ALIASES: dict[Function, Function] = {}  # each function to the one whose rule it
 
 
 def _entry(fn: Function) -> Rules:
+    """What is known of `fn`, to be added to; the library's own rules come before all others."""
+    if not _loading:
+        _load()
     try:
         hash(fn)
     except TypeError:
@@ -117,6 +121,30 @@ def _entry(fn: Function) -> Rules:
     return _rules.setdefault(fn, Rules(fn))
 
 
+def _by_argument(fn: Function, word: str, args: Iterable[int]) -> Rules:
+    """The entry of a function that is described argument by argument, without what said otherwise.
+
+    An argument is linear, or it has a tangent and perhaps an adjoint.
+    """
+    entry = _entry(fn)
+    entry.partials, entry.zero = None, False
+    args = set(args)
+    if word == "linear":
+        other_words = [entry.tangent, entry.adjoint]
+    else:
+        other_words = [entry.linear]
+        args.update(entry.joint if args.intersection(entry.joint) else ())
+    for bodies in other_words:
+        for arg in args:
+            bodies.pop(arg, None)
+    entry.joint = () if args.intersection(entry.joint) else entry.joint
+    return entry
+
+
+def _each(arg: int | range | tuple[int, ...]) -> Iterable[int]:
+    return (arg,) if isinstance(arg, int) else arg
+
+
 def elementwise(fn: Function, partials: Body | None = None) -> Any:
     """Partial derivatives, `partials(y, *args)`: one, or a tuple with one for each argument.
 
@@ -124,7 +152,8 @@ def elementwise(fn: Function, partials: Body | None = None) -> Any:
     """
     if partials is None:
         return lambda body: elementwise(fn, body)
-    _entry(fn).partials = partials
+    _entry(fn)
+    _rules[fn] = Rules(fn, partials)
     _note_elementwise(fn)
     return partials
 
@@ -139,16 +168,18 @@ def linear(
     `fn` is linear in these arguments together, but not in one while others stay (`np.where`): the
     body gives a tuple with a cotangent for each, and forward mode has zeros for those that stay.
     """
-    _note_shape(fn, shape)
+    entry = _by_argument(fn, "linear", _each(arg))
+    _note_shape(entry, shape)
     if isinstance(arg, tuple):
-        _entry(fn).joint = arg
-        return lambda body: _put_each(_entry(fn).linear, arg, body)
-    return lambda body: _put(_entry(fn).linear, arg, body)
+        entry.joint = arg
+        return lambda body: _put_each(entry.linear, arg, body)
+    return lambda body: _put(entry.linear, arg, body)
 
 
 def tangent(fn: Function, arg: int | range = 0) -> Callable[[Body], Body]:
     """What a tangent of this argument adds to the result's: `body(d_x, y, *args)`."""
-    return lambda body: _put(_entry(fn).tangent, arg, body)
+    entry = _by_argument(fn, "tangent", _each(arg))
+    return lambda body: _put(entry.tangent, arg, body)
 
 
 def adjoint(fn: Function, arg: int | range = 0, *, shape: str = "") -> Callable[[Body], Body]:
@@ -156,17 +187,19 @@ def adjoint(fn: Function, arg: int | range = 0, *, shape: str = "") -> Callable[
 
     Where it returns NotImplemented, the tangent rule is transposed instead.
     """
-    _note_shape(fn, shape)
-    return lambda body: _put(_entry(fn).adjoint, arg, body)
+    entry = _by_argument(fn, "adjoint", _each(arg))
+    _note_shape(entry, shape)
+    return lambda body: _put(entry.adjoint, arg, body)
 
 
 def zero(*fns: Function, arg: int | None = None) -> None:
     """The derivative is zero wherever it exists: everywhere, or in one argument."""
     for fn in fns:
-        entry = _entry(fn)
+        _entry(fn)
         if arg is None:
-            entry.zero = True
+            _rules[fn] = Rules(fn, zero=True)
         else:
+            entry = _by_argument(fn, "tangent", _each(arg))
             entry.tangent[arg] = entry.adjoint[arg] = _nothing
 
 
@@ -207,10 +240,10 @@ def at_compile_time(fn: Function) -> Function:
     return fn
 
 
-def _note_shape(fn: Function, shape: str) -> None:
+def _note_shape(entry: Rules, shape: str) -> None:
     if shape not in SHAPES:
         raise ValueError(f"shape is one of {SHAPES}, not {shape!r}")
-    _entry(fn).shape = shape or _entry(fn).shape
+    entry.shape = shape or entry.shape
 
 
 def _put(table: dict[int, Body], arg: int | range, body: Body) -> Body:
@@ -245,15 +278,19 @@ _FILES = ("ufuncs", "reductions", "shapes", "joins", "indexing", "contractions",
 _FILES += ("creation", "identities")
 _GUESTS = {"scipy_special": "scipy.special"}
 _loaded: set[str] = set()
+_loading = False
 
 
 def _load() -> bool:
     """Read the rule files that are wanted now; whether there were new ones."""
+    global _loading
     wanted = [*_FILES, *(name for name, module in _GUESTS.items() if module in sys.modules)]
     new = [name for name in wanted if name not in _loaded]
+    _loading, before = True, _loading
     for name in new:
         importlib.import_module(f"adcompile.rules.{name}")
         _loaded.add(name)
+    _loading = before
     return bool(new)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from adcompile.rules.registry import alias, at_compile_time, linear, tangent
+from adcompile.rules.registry import adjoint, alias, at_compile_time, linear, tangent
 
 # --- the same elements in another shape ---------------------------------------------------------
 
@@ -149,8 +149,17 @@ def _(d_y, A, reps):
     return like(np.sum(np.reshape(d_y, both), axis=copies), A)
 
 
-@linear(np.repeat)
-def _(d_y, a, repeats, axis=None):
+@tangent(np.repeat)
+def _(d_a, y, a, repeats, axis=None):
+    if isinstance(repeats, int):
+        return np.repeat(d_a, repeats, axis)
+    if axis is None:
+        a, d_a, axis = np.ravel(a), np.ravel(d_a), 0
+    return np.take(d_a, np.repeat(np.arange(a.shape[axis]), repeats), axis)
+
+
+@adjoint(np.repeat)
+def _(d_y, y, a, repeats, axis=None):
     if not isinstance(repeats, int):
         return NotImplemented
     if axis is None:
@@ -158,13 +167,6 @@ def _(d_y, a, repeats, axis=None):
         return copies if np.ndim(a) == 1 else like(copies, a)
     k = axis % a.ndim + 1
     return np.sum(np.reshape(d_y, (*a.shape[:k], repeats, *a.shape[k:])), axis=k)
-
-
-@tangent(np.repeat)  # to be transposed, where the numbers of copies differ
-def _(d_a, y, a, repeats, axis=None):
-    if axis is None:
-        a, d_a, axis = np.ravel(a), np.ravel(d_a), 0
-    return np.take(d_a, np.repeat(np.arange(a.shape[axis]), repeats), axis)
 
 
 # --- borders ------------------------------------------------------------------------------------

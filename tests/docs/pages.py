@@ -22,8 +22,8 @@ from pathlib import Path
 import scipy.special  # noqa: F401  (its rules are listed where it is imported)
 
 from adcompile.frontend.fence import Row, docs_table
-from adcompile.ir.infer.table import ENTRIES
 from adcompile.rules import registry
+from tests.registered import forgotten
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -104,18 +104,13 @@ def _with_marks(tree: ast.Module, programs: list[str]) -> Iterator[ast.stmt]:
 def _at_home(module: types.ModuleType, folder: Path) -> Iterator[None]:
     """In `folder`, as a program that was started there. Rules that it registers are forgotten."""
     before, known = Path.cwd(), set(sys.modules)
-    registry.all_rules()  # reads the files with rules
-    rules, types = dict(registry._rules), dict(ENTRIES)
     sys.modules[module.__name__] = module
     sys.path.insert(0, str(folder))
     os.chdir(folder)
     try:
-        yield
+        with forgotten():
+            yield
     finally:
-        registry._rules.clear()
-        registry._rules.update(rules)
-        ENTRIES.clear()
-        ENTRIES.update(types)
         os.chdir(before)
         sys.path.remove(str(folder))
         for name in set(sys.modules) - known:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import ctypes
 import ctypes.util
 import math
+import subprocess
+import sys
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -167,3 +170,42 @@ def test_loops_and_branches_in_a_tangent_rule_are_transposed(rules: Any) -> None
         return total
 
     check_rule(fn, (0.7, np.array([1.0, -2.0, 0.5, 3.0])), (-0.7, np.array([1.0, -2.0])))
+
+
+def test_a_rule_takes_the_place_of_another(rules: Any) -> None:
+    x = X[0]
+    gradient = lambda: grad(lambda x: np.sum(np.exp(x)))(x)
+    rules.elementwise(np.exp, lambda y, x: 2 * y)
+    assert np.array_equal(gradient(), 2 * np.exp(x))
+    rules.tangent(np.exp)(lambda d_x, y, x: 3 * y * d_x)
+    assert np.array_equal(gradient(), 3 * np.exp(x))
+    rules.zero(np.exp)
+    assert np.array_equal(gradient(), np.zeros(3))
+    rules.elementwise(np.exp, lambda y, x: y)
+    assert np.array_equal(gradient(), np.exp(x))
+
+
+def test_the_words_for_one_argument_exclude_each_other(rules: Any) -> None:
+    x = X[0]
+    gradient = lambda: grad(lambda x: np.sum(np.where(x > 1, np.cumsum(x), 0.0)))(x)
+    before = gradient()
+    rules.tangent(np.cumsum)(lambda d_x, y, a: 2 * np.cumsum(d_x[::-1])[::-1] + 0 * d_x)
+    with pytest.raises(MissingRule, match="written with `cumsum` itself"):
+        gradient()
+    rules.linear(np.cumsum)(lambda d_y, a: np.cumsum(d_y[::-1])[::-1])
+    assert np.array_equal(gradient(), before)
+    rules.tangent(np.where, arg=1)(lambda d_x, z, c, x, y: 5 * d_x)
+    assert np.array_equal(gradient(), [15.0, 10.0, 5.0])
+
+
+def test_own_rules_come_after_those_of_the_library() -> None:
+    """Whenever the files of the library are read."""
+    code = """
+        import numpy as np, sys
+        from adcompile import rules
+        rules.elementwise(np.exp, lambda y, x: 2 * y)
+        from adcompile.rules.registry import lookup
+        lookup(np.sin)
+        assert lookup(np.exp).partials(3.0, 1.0) == 6.0
+        """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True)
