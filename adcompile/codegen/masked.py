@@ -73,7 +73,7 @@ def _take_along(p: Value, here: Block, then: Block, uses: dict[Value, int]) -> N
     wanted = {p}
     for k in range(len(here.ops) - 1, max(0, len(here.ops) - _NEAR) - 1, -1):
         op = here.ops[k]
-        alone = all(uses.get(r) == 1 for r in op.results)
+        alone = all(uses.get(r, 0) == (r in wanted) for r in op.results)
         if not wanted.isdisjoint(op.results) and op.order and alone and is_pure(op):
             then.ops.insert(0, here.ops.pop(k))
             wanted.update(op.operands)
