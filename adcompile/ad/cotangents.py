@@ -20,7 +20,7 @@ from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import Value, constant
 from adcompile.ir.infer.sizes import members
-from adcompile.ir.types import INT, SAVED, Array, Scalar, Seq, Size, Type, is_many
+from adcompile.ir.types import INT, SAVED, Array, Scalar, Seq, Size, Tree, Type, is_many
 
 
 def same_size(a: Size, b: Size) -> bool:
@@ -61,6 +61,9 @@ def is_of_numpy(d: Value, budget: int = 8) -> bool:
 
 def exact(b: Builder, d: Value, t: Type) -> Value:
     """`d` as a result of type `t`: a number of NumPy, not of Python, where that is one."""
+    if isinstance(t, Tree) and isinstance(d.owner, core.Make):
+        items = [exact(b, x, item) for x, item in zip(d.owner.operands, t.items, strict=True)]
+        return b.make(t.node, t.keys, items)
     number = isinstance(t, Array) and not t.rank and isinstance(d.type, Array | Scalar)
     return b.call(t.dtype.type, d) if number and not is_of_numpy(d) else d
 
