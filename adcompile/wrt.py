@@ -39,7 +39,7 @@ def names(wrt: Any, signature: inspect.Signature, function: str) -> list[str]:
         if not isinstance(w, int | str) or isinstance(w, bool):
             raise SignatureError(
                 "`wrt` is the position or the name of a parameter, or a tuple of these, not "
-                + with_article(type(w).__name__),
+                + with_article("array" if isinstance(w, np.ndarray) else type(w).__name__),
                 hint=f"the arguments of {function} are passed to what is returned: `grad(f)(x)`",
             )
         if isinstance(w, str) and w in known:

@@ -9,13 +9,33 @@ from __future__ import annotations
 import linecache
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from adcompile import AdcompileError, grad
+from adcompile import (
+    AdcompileError,
+    elementwise_grad,
+    grad,
+    hessian,
+    hvp,
+    jacobian,
+    jvp,
+    vjp,
+)
 
 GOLDEN = Path(__file__).parent / "data" / "errors.txt"
+
+MODES = (grad, jvp, vjp, hvp, jacobian, hessian, elementwise_grad)
+OF_PYTHON = {  # errors of other kinds
+    "mismatched shapes",
+    "missing argument",
+    "jvp without tangents",
+    "cotangent of another shape",
+    "cotangent with another key",
+    "cotangent of a string",
+}
 
 TWO = np.array([2.0, 3.0])
 ONES = np.ones((2, 3))
@@ -223,7 +243,7 @@ CASES = {
     "twice in wrt": ("def f(x, y):\n    return x", "grad(f, wrt=(0, 'x'))"),
     "unknown back end": ("def f(x):\n    return x", "grad(f, backend='cuda')"),
     "no parameters": ("def f():\n    return 1.0", "grad(f)"),
-    "gradient of a gradient": ("def f(x):\n    return x * x", "grad(grad(f))"),
+    "gradient of a gradient": ("def f(x):\n    return (x * x).sum()", "grad(grad(f))(TWO)"),
     "builtin": ("f = len", "grad(f)"),
     "ufunc": ("f = np.tanh", "grad(f)"),
     "masked array": ("def f(x):\n    return x.sum()", "grad(f)(np.ma.array([1.0]))"),
@@ -273,6 +293,116 @@ CASES = {
         "grad(f)(ONES, ONES)",
     ),
     "missing argument": ("def f(x, y):\n    return x * y", "grad(f)(2.0)"),
+    "arguments in place of wrt": ("def f(x):\n    return x * x", "jvp(f, (TWO,), (TWO,))"),
+    "arguments in place of the mode": ("def f(x):\n    return x * x", "jacobian(f, TWO)"),
+    "jvp without tuples": ("def f(x):\n    return x * x", "jvp(f)(TWO, TWO)"),
+    "jvp without tangents": ("def f(x):\n    return x * x", "jvp(f)((TWO,))"),
+    "too few tangents": ("def f(x, y):\n    return x * y", "jvp(f)((TWO, TWO), (TWO,))"),
+    "tangent of another dtype": (
+        "def f(x):\n    return x * x",
+        "jvp(f)((TWO,), (TWO.astype(np.float32),))",
+    ),
+    "tangent of another shape": ("def f(x):\n    return x * x", "jvp(f)((TWO,), (THREE,))"),
+    "tangent of length 1": ("def f(x):\n    return x * x", "jvp(f)((TWO,), (TWO[:1],))"),
+    "number as a tangent": ("def f(x):\n    return x * x", "jvp(f)((TWO,), (1.0,))"),
+    "tangent with another key": (
+        "def f(p):\n    return p['w'].sum()",
+        "jvp(f)(({'w': TWO, 'b': 1.0},), ({'w': TWO, 'c': 1.0},))",
+    ),
+    "tangent of an integer": ("def f(x, n):\n    return x * n", "jvp(f)((TWO, 3), (TWO, 1))"),
+    "tangent of what is not passed": (
+        "def f(x, rate=0.1):\n    return (x * rate).sum()",
+        "hvp(f, wrt='rate')((TWO,), 1.0)",
+    ),
+    "hvp without a tuple": ("def f(x):\n    return (x * x).sum()", "hvp(f)(TWO, TWO)"),
+    "hvp with a tuple too many": ("def f(x):\n    return (x * x).sum()", "hvp(f)((TWO,), (TWO,))"),
+    "hvp of another shape": ("def f(x):\n    return (x * x).sum()", "hvp(f)((TWO,), THREE)"),
+    "hvp of an array": ("def f(x):\n    return x * x", "hvp(f)((TWO,), TWO)"),
+    "hessian of an array": ("def f(x):\n    return x * x", "hessian(f)(TWO)"),
+    "elementwise gradient of a tuple": (
+        "def f(x):\n    return x, x",
+        "elementwise_grad(f)(TWO)",
+    ),
+    "cotangent of another shape": ("def f(x):\n    return x * x", "vjp(f)(TWO)[1](THREE)"),
+    "cotangent with another key": (
+        "def f(x):\n    return {'y': x, 'z': x}",
+        "vjp(f)(TWO)[1]({'y': TWO})",
+    ),
+    "cotangent of a string": (
+        "def f(x):\n    return {'y': x, 'name': 'y'}",
+        "vjp(f)(TWO)[1]({'y': TWO, 'name': 'y'})",
+    ),
+    "unknown mode": ("def f(x):\n    return x * x", "jacobian(f, mode='fwd')"),
+    "jacobian of None": ("def f(x):\n    x * x", "jacobian(f)(TWO)"),
+    "jacobian of a list of any length": (
+        "def f(x):\n    return [v * v for v in x]",
+        "jacobian(f)(TWO)",
+    ),
+    "jacobian with respect to integers": (
+        "def f(x):\n    return x * x",
+        "jacobian(f)(np.arange(3))",
+    ),
+    "complex numbers on the way": (
+        "def f(x):\n    z = 1j * x\n    return abs(z)",
+        "jacobian(f)(TWO)",
+    ),
+    "derivative of a packed method": (
+        "class Model:\n    def loss(self, x):\n        return x\n    def __repr__(self):\n"
+        "        return 'Model()'\nf = Model().loss",
+        "grad(jvp(f))",
+    ),
+    "integer in a program": (
+        "def f(x):\n    return x * grad(lambda n: n * n)(3)",
+        "grad(f)(2.0)",
+    ),
+    "unknown parameter in a program": (
+        "def f(x):\n    return grad(lambda y: y * y, wrt='z')(x)",
+        "grad(f)(2.0)",
+    ),
+    "unknown mode in a program": (
+        "def f(x):\n    return jacobian(lambda y: y * y, mode='rev')(x)",
+        "grad(f)(2.0)",
+    ),
+    "no tuple in a program": (
+        "def f(x):\n    return hvp(lambda y: y.sum())(x, x).sum()",
+        "grad(f)(TWO)",
+    ),
+    "tangent in a program": (
+        "def f(x):\n    value, d = jvp(lambda y: y * y)((x,), (1.0,))\n    return d.sum()",
+        "grad(f)(TWO)",
+    ),
+    "cotangent in a program": (
+        "def f(x):\n    value, pullback = vjp(lambda y: y * y)(x)\n    return pullback(1.0).sum()",
+        "grad(f)(TWO)",
+    ),
+    "pullback that is returned": (
+        "def f(x):\n    value, pullback = vjp(lambda y: y * y)(x)\n    return pullback",
+        "grad(f)(TWO)",
+    ),
+    "one pullback or another": (
+        "def f(x):\n    if x[0] > 0:\n        value, pullback = vjp(lambda y: y * y)(x)\n"
+        "    else:\n        value, pullback = vjp(lambda y: y + y)(x)\n"
+        "    return pullback(x).sum()",
+        "grad(f)(TWO)",
+    ),
+    "derivative of a library function": (
+        "def f(x):\n    return elementwise_grad(np.tanh)(x).sum()",
+        "grad(f)(TWO)",
+    ),
+    "derivative of a partial": (
+        "from functools import partial\ndef power(n, x):\n    return x ** n\n"
+        "def f(x):\n    return grad(partial(power, 3))(x)",
+        "grad(f)(2.0)",
+    ),
+    "derivative that writes into what is around it": (
+        "def f(x):\n    seen = np.zeros(2)\n    def inner(y):\n        seen[0] = y[0]\n"
+        "        return (y * y).sum()\n    return grad(inner)(x).sum()",
+        "grad(f)(TWO)",
+    ),
+    "gradient of an array in a program": (
+        "def f(x):\n    return grad(lambda y: y * y)(x).sum()",
+        "grad(f)(TWO)",
+    ),
 }
 
 
@@ -280,7 +410,8 @@ def message(name: str) -> str:
     program, call = CASES[name]
     file = f"<case: {name}>"
     linecache.cache[file] = (len(program), None, program.splitlines(True), file)
-    space = {"__name__": __name__, "np": np, "grad": grad}
+    space: dict[str, Any] = {"__name__": __name__, "np": np}
+    space |= {mode.__name__: mode for mode in MODES}
     space |= {"TWO": TWO.copy(), "ONES": ONES, "THREE": THREE}
     exec(compile(program, file, "exec"), space)
     try:
@@ -301,7 +432,7 @@ def test_message(name):
     assert message(name) == read()[name]
 
 
-@pytest.mark.parametrize("name", sorted({*CASES} - {"mismatched shapes", "missing argument"}))
+@pytest.mark.parametrize("name", sorted({*CASES} - OF_PYTHON))
 def test_there_is_one_root(name):
     text = message(name)
     cls = text.partition(":")[0]

@@ -232,7 +232,7 @@ def check_leaf(d: Any, x: Any, before: tuple[int, ...], after: tuple[int, ...], 
     if hasattr(like, "dtype"):
         assert d.dtype == like.dtype
     else:  # a Python float: a float64 is one, too
-        assert isinstance(d, float) or d.dtype == np.float64
+        assert np.asarray(d).dtype == np.float64
 
 
 def check_blocks(found: Any, value: Any, x: Any) -> None:

@@ -19,7 +19,7 @@ from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import Function, Loc, Param, Value
 from adcompile.ir.infer import sizes
-from adcompile.ir.types import Array, Dim, Scalar, Size, Tree, Type, describe, with_article
+from adcompile.ir.types import Array, Dim, Scalar, Size, Tree, Type, describe
 from adcompile.modes.base import Given, Mode, open_end, split_aux
 from adcompile.rules.template import evaluated
 
@@ -42,8 +42,7 @@ class Jacobian(Mode):
         known = ", ".join(map(repr, DIRECTIONS))
         if not isinstance(self.direction, str):
             raise errors.SignatureError(
-                f"the mode is one of {known}, not {with_article(type(self.direction).__name__)}",
-                hint="write `jacobian(f, wrt=…)(x)`",
+                f"the mode is one of {known}", hint="write `jacobian(f, wrt=…)(x)`"
             )
         if self.direction not in DIRECTIONS:
             raise errors.SignatureError(

@@ -183,7 +183,8 @@ class Packed:
             if isinstance(t, Tree) and t.node is tuple and not isinstance(primals[0].type, Tree):
                 own = self.names.tangents
                 raise errors.SignatureError(
-                    f"`{own}` is the tangent of `{wrt[0]}` itself, not {describe(t)}"
+                    f"`{own}` is the tangent of `{wrt[0]}` itself, not {describe(t)}",
+                    hint="leave out the tuple: there is one parameter",
                 )
             parts = [self.parameter(self.names.tangents, _sized(t, primals[0].type))]
         else:

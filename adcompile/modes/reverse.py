@@ -11,7 +11,7 @@ from adcompile.ad.reverse import backward
 from adcompile.ad.sweep import Sweep
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
-from adcompile.ir.core import Function, Loc
+from adcompile.ir.core import Function
 from adcompile.ir.types import PULLBACK, Array, Scalar, Type, describe
 from adcompile.modes.base import Given, Mode, one_or_tuple, open_end, split_aux
 from adcompile.passes import results
@@ -30,7 +30,7 @@ class Grad(Mode):
         wrt = self.positions(fn)
         out, b = open_end(fn)
         loss, aux = split_aux(out, b.loc) if self.has_aux else (out, None)
-        self.check_value(loss.type, b.loc)
+        self.check_value(loss.type, b)
         sweep, grads = backward(fn, wrt, loss, b.const(1.0), b)
         result = one_or_tuple(b, grads, self.as_tuple)
         value = loss if aux is None else b.tuple(loss, aux)
@@ -42,14 +42,19 @@ class Grad(Mode):
     def name_of(self, fn: Function) -> str:
         return f"{fn.name.strip('<>')}_{'value_and_' if self.with_value else ''}{self.suffix}"
 
-    def check_value(self, t: Type, loc: Loc) -> None:
+    def check_value(self, t: Type, b: Builder) -> None:
         """Refuse to take the gradient of anything but one real number."""
         if not _is_real(t) or (isinstance(t, Array) and t.rank):
+            hint = "return a sum or mean of it, or take its `jacobian`"
+            if b.order > 1:  # it is a derivative itself
+                hint = (
+                    "a gradient has a `jacobian`; of the function itself, take `hessian` or `hvp`"
+                )
             raise errors.NotDifferentiable(
                 f"the gradient of {describe(t)} is not defined: "
                 "the function must return one real number",
-                loc,
-                "return a sum or mean of it",
+                b.loc,
+                hint,
             )
 
 
@@ -60,12 +65,12 @@ class ElementwiseGrad(Grad):
     suffix: ClassVar[str] = "elementwise_grad"
     noun: ClassVar[str] = "elementwise gradient"
 
-    def check_value(self, t: Type, loc: Loc) -> None:
+    def check_value(self, t: Type, b: Builder) -> None:
         if not _is_real(t):
             raise errors.NotDifferentiable(
                 f"the elementwise gradient of {describe(t)} is not defined: "
                 "the function must return an array of real numbers",
-                loc,
+                b.loc,
             )
 
 
