@@ -32,7 +32,7 @@ DEEPEST = 16
 @handles(core.Call)
 def _call(frame: Frame, op: core.Call) -> None:
     rules = lookup(op.fn)
-    ds = [frame.pop(r).get(()) for r in op.results]
+    ds = [_cotangent(frame, r) for r in op.results]
     if rules is None:
         name = getattr(op.fn, "__name__", repr(op.fn))
         raise errors.MissingRule(
@@ -54,6 +54,18 @@ def _call(frame: Frame, op: core.Call) -> None:
             elif d is not None and isinstance(x.type, Tree):
                 d = _by_items(frame.builder, d, x)
             frame.add(x, d)
+
+
+def _cotangent(frame: Frame, r: Value) -> Value | None:
+    """The cotangent of a result, None for zero; of a list of one, a list of one."""
+    found, b = frame.pop(r), frame.builder
+    if not isinstance(r.type, Tree) or not found:
+        return found.get(())
+    items = []
+    for k in r.type.keys:
+        d, item = found.get((k,)), b.item(r, k)
+        items.append(cot.zeros(b, item) if d is None else cot.materialize(b, d, item))
+    return b.make(r.type.node, r.type.keys, items)
 
 
 def _elementwise(frame: Frame, op: core.Call, ds: list[Value | None], rules: Rules) -> None:

@@ -145,7 +145,8 @@ def _linear(s: Sweep, op: core.Call, rules: Rules, tangents: dict[int, Tangent])
     args, named = operands[: len(op.args)], operands[len(op.args) :]
     kwargs = dict(zip(op.keywords, named, strict=True))
     # of a function whose own source gives the types, they are those of the results
-    types = None if is_known(op.fn) else [r.type for r in op.results]
+    told = is_known(op.fn) and not isinstance(op.results[0].type, Tree)
+    types = None if told else [r.type for r in op.results]
     return list(s.b.call_op(op.fn, args, kwargs, member=op.member, types=types).results)
 
 

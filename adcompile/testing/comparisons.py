@@ -37,10 +37,9 @@ class Report:
     def form(self, what: str, got: Any, like: Any, key: Key | None = None) -> None:
         """The same structure, shapes and dtypes; what is no float has None, or zeros of floats."""
         if isinstance(like, list | tuple):
-            if not isinstance(got, list | tuple) or len(got) != len(like):
-                self.fail(
-                    what, f"expected a {type(like).__name__} of {len(like)}, got {got!r:.100}", key
-                )
+            if type(got) is not type(like) or len(got) != len(like):
+                kind = f"a {type(like).__name__} of {len(like)}"
+                self.fail(what, f"expected {kind}, got {got!r:.100}", key)
             for g, item in zip(got, like, strict=True):
                 self.form(what, g, item, key)
             return

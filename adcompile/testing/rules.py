@@ -95,9 +95,17 @@ class Check:
     # --- what goes in ---------------------------------------------------------------------------
 
     @cached_property
-    def results(self) -> list[Any]:
+    def y(self) -> Any:
         """What the function itself returns."""
-        return _parts(self.call.fn(*self.call.example.args, **self.call.example.kwargs))
+        return self.call.fn(*self.call.example.args, **self.call.example.kwargs)
+
+    @property
+    def several(self) -> bool:
+        return isinstance(self.y, list | tuple)
+
+    @cached_property
+    def results(self) -> list[Any]:
+        return _parts(self.y)
 
     @cached_property
     def parts(self) -> list[int]:
@@ -151,10 +159,9 @@ class Check:
 
     def weighted(self, parts: Sequence[int]) -> Callable[..., Any]:
         """The sum of these results times weights."""
-        several = len(self.results) > 1
         terms = []
         for k in parts:
-            term = f"weight{k} * {f'_y[{k}]' if several else '_y'}"
+            term = f"weight{k} * {f'_y[{k}]' if self.several else '_y'}"
             terms.append(f"np.sum({term})" if np.ndim(self.results[k]) else term)
         lines = [f"_y = {self.call.text}", f"return {' + '.join(terms)}"]
         return self.call.program("weighted", lines, [f"weight{k}" for k in parts])
@@ -201,9 +208,9 @@ class Check:
         tangents = tuple([self.directions[key] for key in keys])
         y, t = self.run("forward mode", f, tuple(self.call.inputs), tangents)
         key = keys[0] if len(keys) == 1 else None
-        dots = _parts(t) if len(self.results) > 1 else [t]
+        dots = _parts(t) if self.several else [t]
         for k, (got, dot, want) in enumerate(zip(_parts(y), dots, self.results, strict=True)):
-            of = f" of result {k}" if len(self.results) > 1 else ""
+            of = f" of result {k}" if self.several else ""
             self.report.form(f"the value{of}", got, want, key)
             self.report.same(f"the value{of}", got, want, key)
             if is_float(want):

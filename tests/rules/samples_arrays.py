@@ -162,8 +162,14 @@ CASES: dict[Any, list[Example]] = {
     np.hstack: [S([N(3), N(2)]), S([N(2, 3), N(2, 1)]), S([0.1, 0.2])],
     np.column_stack: [S([N(3), N(3)]), S([N(3, 2), N(3)])],
     np.dstack: [S([N(3), N(3)]), S([N(2, 3), N(2, 3)]), S([N(2, 3, 1), N(2, 3, 2)])],
-    np.split: [S(N(6), 3), S(N(6), [2, 5]), S(N(2, 6), 2, axis=1), S(N(2, 6), [1, 4], -1)],
-    np.array_split: [S(N(5), 3), S(N(2, 6), [1, 4], 1)],
+    np.split: [
+        S(N(4), 1),
+        S(N(6), 3),
+        S(N(6), [2, 5]),
+        S(N(2, 6), 2, axis=1),
+        S(N(2, 6), [1, 4], -1),
+    ],
+    np.array_split: [S(N(2), 3), S(N(5), 3), S(N(2, 6), [1, 4], 1)],
     np.vsplit: [S(N(4, 2), 2)],
     np.hsplit: [S(N(4), 2), S(N(2, 4), [1])],
     # elements by index arrays

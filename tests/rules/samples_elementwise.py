@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from adcompile.runtime import masked_times
+from adcompile.runtime import masked_times, root
 from tests.rules.harness import Example, F, M, N, P, S, U, W
 
 UNARY: dict[Any, Any] = {
     **dict.fromkeys((np.negative, np.positive, np.conjugate, np.real, np.absolute, np.fabs), N),
     **dict.fromkeys((np.square, np.exp, np.exp2, np.expm1, np.sin, np.cos, np.arctan), N),
     **dict.fromkeys((np.sinh, np.cosh, np.tanh, np.arcsinh, np.deg2rad, np.rad2deg), N),
-    **dict.fromkeys((np.sqrt, np.cbrt, np.log, np.log2, np.log10, np.log1p), P),
+    **dict.fromkeys((np.sqrt, root, np.cbrt, np.log, np.log2, np.log10), P),
+    np.log1p: P,
     **dict.fromkeys((np.reciprocal, np.tan, np.arcsin, np.arccos, np.arctanh), U),
     **dict.fromkeys((np.sinc, np.nan_to_num, np.frexp), N),
     np.arccosh: lambda *shape: 1.2 + P(*shape),
