@@ -150,7 +150,7 @@ def hvp(f: Any = None, wrt: Wrt = 0, has_aux: bool = False) -> Any:
     Args:
         f: a function that returns one real number.
         wrt: the parameters of the Hessian, as in `grad`.
-        has_aux: `f` returns `(loss, aux)`; then the result is `(product, tangent of aux)`.
+        has_aux: `f` returns `(loss, aux)`; then the result is `(product, aux)`.
 
     Returns:
         A `Derivative` of `args`, the tuple of the positional arguments of `f`, and `v`, which is

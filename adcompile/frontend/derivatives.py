@@ -9,6 +9,7 @@ arguments stays its own.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import types
 from collections.abc import Callable
@@ -23,13 +24,13 @@ from adcompile.frontend import calls, joins, objects, prune, recursion, subscrip
 from adcompile.frontend.context import Context
 from adcompile.frontend.operands import Bound, Closure, Known, NewObj, Obj, Operand, Tup
 from adcompile.frontend.scopes import Frame
-from adcompile.frontend.source import loc_of
+from adcompile.frontend.source import loc_of, unwrapped
 from adcompile.frontend.wanted import NeedStatic
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.clone import inline
 from adcompile.ir.core import Block, Function, Param, Value
-from adcompile.ir.types import Array, Tree, scalar_kind
+from adcompile.ir.types import Array, Tree, Undefined, scalar_kind
 from adcompile.modes import CHAINS, Derived, Grad, Mode
 from adcompile.modes.base import Given
 from adcompile.modes.packed import adapted
@@ -95,8 +96,8 @@ def _inner(cx: Context, node: gast.AST, x: Operand) -> Operand | Derivation:
             return x.of
         case Known(Derived() | BoundDerivative()):
             return _of_object(cx, node, x.value)
-        case Known(types.FunctionType()):
-            return calls.closure_of(cx, x.value, node)
+        case Known(types.FunctionType() | functools._lru_cache_wrapper()):
+            return calls.closure_of(cx, unwrapped(x.value), node)
         case Known(types.MethodType()) if isinstance(x.value.__func__, types.FunctionType):
             receiver = calls.default(cx, Known(x.value.__self__), node)
             return calls.closure_of(cx, x.value.__func__, node, receiver)
@@ -396,6 +397,10 @@ def _lower(
     result = calls.body(inner, fn.code.body)
     end = inner.returned or fn.code.node
     v = inner.here(end).undef() if inner.dead else inner.value(result, end)
+    if isinstance(v.type, Undefined) and not inner.dead:
+        cx.unsupported(
+            "the derivative of a function that calls itself only through its own derivative", node
+        )
     inner.here(end).return_(v)
     inner.check_bottoms()
     made = Function(fn.code.name, block, params, None, loc_of(fn.code.node))

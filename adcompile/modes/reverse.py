@@ -98,7 +98,7 @@ class Vjp(Mode):
         pair = pair_of(sweep, fn, wrt, (0,))
         if self.as_tuple:
             ret = pair.joint.block.ops.pop()
-            b = b.into(pair.joint.block)
+            b = b.into(pair.joint.block).at(ret.loc, ret.order)
             made = b.tuple(*ret.operands[pair.count :])
             b.return_(*ret.operands[: pair.count], made)
         pair.forward.name = self.name_of(fn)
