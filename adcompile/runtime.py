@@ -12,6 +12,14 @@ def stop_gradient(x: Any) -> Any:
     return x
 
 
+def root(x: Any) -> Any:
+    """Return `np.sqrt(x)`; its derivative at zero is taken to be zero.
+
+    For roots of what is zero only where nothing has ever come: there, infinity would become NaN.
+    """
+    return np.sqrt(x)
+
+
 def instance(cls: Any, /, **attributes: Any) -> Any:
     """An object of `cls` with these attributes, made without `__init__`."""
     made = object.__new__(cls)

@@ -29,6 +29,7 @@ def example(name: str) -> Any:
 backward_by_hand = example("backward_by_hand")
 edit_distance = example("edit_distance")
 heat_inverse = example("heat_inverse")
+learning_rate = example("learning_rate")
 mlp = example("mlp")
 nbody = example("nbody")
 
@@ -154,6 +155,25 @@ def test_the_keyboard_is_found(edit_distance, capsys, tmp_path):
     assert "def loss_value_and_grad(" in printed and "d_table" in printed
     _, losses = edit_distance.learn(60, 16, seed=3)
     assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:10])
+
+
+def test_settings_of_training_are_improved(learning_rate, capsys, tmp_path):
+    picture = tmp_path / "rates.png"
+    runs = learning_rate.main(["--steps", "8", "--plot", str(picture), "--show-code"])
+    assert runs[-1].value < 0.3 * runs[0].value
+    assert is_png(picture)
+    printed = capsys.readouterr().out
+    assert "def validation_loss_value_and_grad(" in printed
+    assert printed.count("for _ in range(STEPS):") == printed.count("in reversed(saved):") == 1
+
+
+def test_slopes_through_training(learning_rate):
+    params, data = learning_rate.start(seed=1)
+    kept = {name: p.copy() for name, p in params.items()}
+    settings = learning_rate.Settings(lr=-2.0, momentum=1.0, decay=-3.0)
+    assert learning_rate.compare(settings, params, data) < 1e-7
+    for name, p in params.items():
+        np.testing.assert_array_equal(p, kept[name])
 
 
 def is_png(path: Path) -> bool:

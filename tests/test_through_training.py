@@ -485,6 +485,15 @@ def test_what_is_known_to_be_off_is_left_out():
     assert "velocity_W1" not in text and "W1 = W1 - lr * d_W1" in text
 
 
+@pytest.mark.parametrize("name", ["Adam", "AdamW", "RMSProp", "RMSProp, all", "Adagrad"])
+def test_inputs_that_are_always_zero(name):
+    """The mean squares of their gradients are zero: no NaN comes of the roots."""
+    make_optimizer, settings = OPTIMIZERS[name]
+    m = make()
+    m["x"][:, 1] = 0.0
+    check(trained_by(make_optimizer, 5), (settings, m["params"], m["x"], m["y"]), (0, 1))
+
+
 # --- higher orders, and forward mode ------------------------------------------------------------
 
 

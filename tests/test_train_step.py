@@ -61,7 +61,7 @@ def test_text():
     assert [line.strip() for line in update.splitlines()[1:-1]] == [
         "m_W1 += 0.1 * (d_W1 - m_W1)",
         "v_W1 *= 0.999",
-        "v_W1 += 0.001 * d_W1 * d_W1",
+        "v_W1 += 0.001 * (d_W1 * d_W1)",
         "t = lr / correction1",
         "z = t * m_W1 / (np.sqrt(v_W1) / root_correction2 + 1e-08)",
         "W1 -= z",

@@ -16,7 +16,7 @@ import numpy as np
 from adcompile.ir import core
 from adcompile.ir.core import Block, Function, Op, Slice, Value
 from adcompile.ir.identities import Alias
-from adcompile.ir.types import Array, Scalar, Tree, Type
+from adcompile.ir.types import Array, Scalar, Tree, Type, is_many
 
 SHAPE_QUERIES = (np.shape, np.size, np.ndim, len)
 CHEAP_LIMIT = 8  # ops that recomputing one value may take
@@ -126,9 +126,15 @@ def alike(v: Value, around: Callable[[Value], Any]) -> tuple[Value, core.Index |
             if first is not None and all(isinstance(o.owner, core.Const) for o in op.operands[1:]):
                 return first, op
         if isinstance(op, core.Call) and is_arithmetic(op):
-            same = (o for o in op.operands if isinstance(o.type, Array))
-            work += [o for o in same if o.type.shape == v.type.shape]  # type: ignore[union-attr]
+            work += [o for o in op.operands if _is_stretched_by_none(o.type, v.type)]
     return v, None
+
+
+def _is_stretched_by_none(t: Type, result: Type) -> bool:
+    """Whether an operand of elementwise arithmetic surely has the shape of the result."""
+    if not (isinstance(t, Array) and isinstance(result, Array)) or t.rank != result.rank:
+        return False
+    return all(a == b or is_many(a) for a, b in zip(t.shape, result.shape, strict=True))
 
 
 def _at_first(x: Value, around: Callable[[Value], Any]) -> Value | None:

@@ -18,12 +18,14 @@ import operator
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
+from adcompile.ad import reuse
 from adcompile.ad.recompute import (
     CHEAP_LIMIT,
     SHAPE_QUERIES,
     alike,
     is_arithmetic,
     is_cheap,
+    is_scalar,
     overwritten,
     reads_overwritten,
 )
@@ -251,8 +253,13 @@ class LoopPair:
     recipes: dict[Value, Recipe] = field(default_factory=dict)
 
     def settle(self) -> None:
-        needed = self._move_shape_queries(_reads(self.backward.body, self.primal.body, self.nest))
+        needed = _reads(self.backward.body, self.primal.body, self.nest)
+        self._ask_outside(needed)
+        needed = self._move_shape_queries(needed)
         saved = self._choose(needed)
+        if reuse.share(self.backward.body, self.primal.body, saved):
+            needed = _reads(self.backward.body, self.primal.body, self.nest)
+            saved = self._choose(needed)
         indexed = [v for v in needed if v not in saved and self._recipe(v).indexed]
         every = self.site is self.primal.body and not self.primal.stops
         index = self._index()
@@ -313,6 +320,19 @@ class LoopPair:
                 leaves = frozenset().union(*(part.leaves for part in parts))
                 return Recipe(cost, leaves, any(part.indexed for part in parts))
         return lost
+
+    def _ask_outside(self, needed: list[Value]) -> None:
+        """Numbers made of shapes: ask an array from before the loops, so that none is saved."""
+        work = [v for v in needed if is_scalar(v.type)]
+        for v in work:  # grows while it is walked
+            op = v.owner
+            if not isinstance(op, core.Call) or op.order == 0 or not self._inside(v):
+                continue
+            if op.fn in SHAPE_QUERIES:
+                stand_in, part = alike(op.operands[0], self._around)
+                op.operands[0] = op.operands[0] if part is not None else stand_in
+            elif is_cheap(op):
+                work += op.operands
 
     def _move_shape_queries(self, needed: list[Value]) -> list[Value]:
         """Ask for shapes in the forward body, so that no array is kept for its shape alone."""

@@ -4,17 +4,20 @@ The printer hands over one logical line as a list of pieces: plain text, operato
 bracketed lists of items (`Group`). A line that fits stays as it is. One that does not is broken as
 a person would break it, after the manner of black: inside the bracket that holds most of it, with a
 hanging indent; the items stay together on one line if they fit there, and otherwise get a line
-each. Where an expression hangs on its operators rather than on a bracket, a *soft* group
-(parentheses that are written only when broken) is opened round it, and the line breaks before the
-operators that bind least. Only white space, soft parentheses and trailing commas are ever added.
+each (many names fill lines). Where an expression hangs on its operators rather than on a bracket, a
+*soft* group (parentheses that are written only when broken) is opened round it, and the line breaks
+before the operators that bind least. Only white space, soft parentheses and trailing commas are
+ever added.
 """
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 INDENT = 4
+MANY = 8  # names, such as those of a tape
 
 
 @dataclass(slots=True)
@@ -77,9 +80,13 @@ def _wrap(pieces: list[Piece], indent: int, width: int, *, inside: bool, hang: i
             return [*lines, " " * indent + text]
         group = pieces[at]
         assert isinstance(group, Group)
-        lines.append(" " * indent + flat(pieces[:at]) + group.open)
+        inner = _names(group.items[0][0]) if len(group.items) == len(group.items[0]) == 1 else None
+        opening, closing = group.open, group.close
+        if inner is not None:  # `saved.append((`
+            opening, closing, group = opening + inner.open, inner.close + closing, inner
+        lines.append(" " * indent + flat(pieces[:at]) + opening)
         lines += _body(group, indent + INDENT, width)
-        pieces = [group.close, *pieces[at + 1 :]]
+        pieces = [closing, *pieces[at + 1 :]]
 
 
 def _at_operators(pieces: list[Piece], rank: int, indent: int, width: int, hang: int) -> list[str]:
@@ -104,10 +111,20 @@ def _body(group: Group, indent: int, width: int) -> list[str]:
     if len(group.items) == 1:
         item = [*group.items[0], ","] if group.comma else group.items[0]
         return _wrap(item, indent, width, inside=True, hang=0)
+    if _names(group) is not None:
+        lines = textwrap.wrap(text, width - indent, break_long_words=False, break_on_hyphens=False)
+        return [" " * indent + line for line in lines]
     lines: list[str] = []
     for item in group.items:
         lines += _wrap([*item, ","], indent, width, inside=True, hang=INDENT)
     return lines
+
+
+def _names(piece: Piece) -> Group | None:
+    """`piece`, if it is a bracket with so many names in it that a line for each reads badly."""
+    if not isinstance(piece, Group) or piece.soft or len(piece.items) < MANY:
+        return None
+    return piece if all(flat(item).isidentifier() for item in piece.items) else None
 
 
 def _without_needless(pieces: list[Piece], indent: int, width: int) -> list[Piece]:

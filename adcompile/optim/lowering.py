@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Callable
 from typing import Any
 
 import gast
@@ -121,9 +122,13 @@ def _overwrite(cx: Context, node: gast.AST, args: Args, kwargs: Kwargs) -> Opera
     """Of an array that is no view, what is written are its new contents: nothing is copied."""
     array, value = args[0], cx.value(args[1], node)
     assert isinstance(array, Value) and isinstance(array.type, Array)
-    if isinstance(value.owner, Op) and array.name is not None:
+    made = value.owner
+    if value.type == array.type and not array.type.rank and isinstance(made, Op):
+        value = cx.builder.at(made.loc).call(np.asarray, value)  # arithmetic gives a number
+        cx.boxed.add(value)
+    if isinstance(made, Op) and array.name is not None:
         value.name = array.name
-    if value.type == array.type and array.type.rank:
+    if value.type == array.type:
         writes.replace(cx, array, value, node)
     else:
         writes.write(cx, array, writes.WHOLE, [], value, node)
@@ -137,7 +142,7 @@ def _train_step(cx: Context, node: gast.AST, args: Args, kwargs: Kwargs) -> Oper
     return _as_written(cx, node, _made_of_its_parts, args, kwargs)
 
 
-def _made_of_its_parts(loss, optimizer, *, has_aux=False):
+def _made_of_its_parts(loss: Callable[..., Any], optimizer: Any, *, has_aux: bool = False) -> Any:
     loss_and_grad = value_and_grad(loss, has_aux=has_aux)
 
     def step(*args, **kwargs):

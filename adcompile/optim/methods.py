@@ -209,4 +209,5 @@ class Adagrad(Optimizer):
         )
 
     def scalars(self) -> dict[str, float]:
-        return {"lr": self.rate() / (1 + self.steps * self._lr_decay)}
+        decay = 1 if is_off(self._lr_decay) else 1 + self.steps * self._lr_decay
+        return {"lr": self.rate() / decay}

@@ -16,9 +16,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from adcompile.optim.settings import is_off
+from adcompile.runtime import root
 
 Leaf = Any  # a float array or NumPy scalar; for state also None
 
@@ -74,8 +73,8 @@ def adam_update(
     else:
         d_p = add_decay(p, d_p, weight_decay)
     m = m + rest1 * (d_p - m)
-    v = beta2 * v + rest2 * d_p * d_p
-    return p - lr / correction1 * m / (np.sqrt(v) / root_correction2 + eps), m, v
+    v = beta2 * v + rest2 * (d_p * d_p)
+    return p - lr / correction1 * m / (root(v) / root_correction2 + eps), m, v
 
 
 def rmsprop_update(
@@ -98,12 +97,12 @@ def rmsprop_update(
     `rest` is `1 - alpha`.
     """
     d_p = add_decay(p, d_p, weight_decay)
-    v = alpha * v + rest * d_p * d_p
+    v = alpha * v + rest * (d_p * d_p)
     if centered:
         m = m + rest * (d_p - m)
-        scale = np.sqrt(v - m * m) + eps
+        scale = root(v - m * m) + eps
     else:
-        scale = np.sqrt(v) + eps
+        scale = root(v) + eps
     if not is_off(momentum):
         velocity = momentum * velocity + d_p / scale
         p = p - lr * velocity
@@ -124,7 +123,7 @@ def adagrad_update(
     """Adagrad: divide by the root of the `total` of all squared gradients so far."""
     d_p = add_decay(p, d_p, weight_decay)
     total = total + d_p * d_p
-    return p - lr * d_p / (np.sqrt(total) + eps), total
+    return p - lr * d_p / (root(total) + eps), total
 
 
 def add_decay(p: Leaf, d_p: Leaf, weight_decay: float) -> Leaf:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from adcompile.ir import core
 from adcompile.ir.core import Value
 from adcompile.ir.types import Array, Scalar, Tree
-from adcompile.passes.patterns import Match, Replacement, pattern
+from adcompile.passes.patterns import MATMUL, NEG, Match, Replacement, pattern
 
 # --- parts of containers made here --------------------------------------------------------------
 
@@ -128,3 +129,55 @@ def permuted(m: Match, op: core.Call) -> Value | None:
     if both == identity[::-1]:
         return m.builder.member(np.transpose, "T", inner_op.operands[0])
     return m.call(np.transpose, inner_op.operands[0], both)
+
+
+@pattern(np.transpose, of=MATMUL)
+def transposed_product(m: Match, op: core.Call) -> Value | None:
+    """(a @ b.T).T → b @ a.T; (a.T @ b).T → b.T @ a"""
+    pair = m.only(op.operands[0], MATMUL)
+    if pair is None or _permutation(op) != (1, 0):
+        return None
+    plain = [_transposed(v) for v in pair]
+    if plain == [None, None] or any(getattr(v.type, "rank", 0) != 2 for v in pair):
+        return None
+    a, b = (
+        m.builder.member(np.transpose, "T", v) if p is None else p
+        for v, p in zip(pair, plain, strict=True)
+    )
+    return m.call(operator.matmul, b, a)
+
+
+def _transposed(v: Value) -> Value | None:
+    """What `v` is the transpose of, if it is one."""
+    op = v.owner
+    if isinstance(op, core.Call) and _permutation(op) == (1, 0):
+        return op.operands[0]
+    return None
+
+
+# --- reductions that keep an axis ---------------------------------------------------------------
+
+
+@pattern(np.reshape, of=(np.sum,))
+def axis_dropped(m: Match, op: core.Call) -> Value | None:
+    """x.sum(axis=1, keepdims=True).reshape(n) → x.sum(axis=1)"""
+    inner = op.operands[0].owner
+    if not isinstance(inner, core.Call) or inner.order == 0 or not m.alone(inner.result):
+        return None
+    if set(inner.keywords) != {"axis", "keepdims"} or not core.constant(inner.kwargs["keepdims"]):
+        return None
+    axis = core.constant(inner.kwargs["axis"])
+    if not isinstance(axis, int | tuple):
+        return None
+    made = m.builder.member(np.sum, "sum()", *inner.args, axis=axis)
+    return made if made.type == op.result.type else None
+
+
+@pattern(np.sum, of=NEG)
+def sum_of_negative(m: Match, op: core.Call) -> Value | None:
+    """np.sum(-x) → -np.sum(x): a smaller array to negate"""
+    inner = m.only(op.operands[0], NEG)
+    if inner is None:
+        return None
+    made = m.builder.call_op(np.sum, [inner[0]], op.kwargs, member=op.member)
+    return m.call(operator.neg, made.result)

@@ -12,7 +12,7 @@ import operator
 import numpy as np
 
 from adcompile.rules.registry import alias, elementwise, linear, tangent, zero
-from adcompile.runtime import masked_times
+from adcompile.runtime import masked_times, root
 
 # --- one argument -------------------------------------------------------------------------------
 
@@ -23,6 +23,7 @@ elementwise(np.real, lambda y, x: 1)
 elementwise(np.absolute, lambda y, x: np.sign(x))  # 0 at 0
 elementwise(np.square, lambda y, x: 2 * x)
 elementwise(np.sqrt, lambda y, x: 0.5 / y)  # inf at 0
+elementwise(root, lambda y, x: 0.5 / np.where(y != 0, y, np.inf))  # 0 at 0
 elementwise(np.cbrt, lambda y, x: 1 / (3 * y * y))  # inf at 0
 elementwise(np.reciprocal, lambda y, x: -y * y)
 
