@@ -44,9 +44,9 @@ if TYPE_CHECKING:
 # to be differentiated again lean, and the third tidies up what becomes a text.
 CLEAN = (served, simplify, shapes, sink, cse, dce)
 AGAIN = (cse, simplify, dce)
-POLISH = (forget, cse, simplify, fuse, hoist, dce, latest, delay, results)
+POLISH = (forget, cse, simplify, cse, shapes, fuse, hoist, dce, latest, delay, results)
 # For callees that are split between their sweeps, which must not grow together.
-SPLIT = tuple(p for p in POLISH if p not in (forget, fuse, results))
+SPLIT = tuple(p for p in POLISH if p not in (forget, shapes, fuse, results))
 
 
 class _CollectorPaused:

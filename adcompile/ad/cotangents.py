@@ -64,8 +64,9 @@ def exact(b: Builder, d: Value, t: Type) -> Value:
     if isinstance(t, Tree) and isinstance(d.owner, core.Make):
         items = [exact(b, x, item) for x, item in zip(d.owner.operands, t.items, strict=True)]
         return b.make(t.node, t.keys, items)
-    number = isinstance(t, Array) and not t.rank and isinstance(d.type, Array | Scalar)
-    return b.call(t.dtype.type, d) if number and not is_of_numpy(d) else d
+    if not isinstance(t, Array) or t.rank or not isinstance(d.type, Array | Scalar):
+        return d
+    return d if is_of_numpy(d) else b.call(t.dtype.type, d)
 
 
 def materialize(b: Builder, d: Value, like: Value) -> Value:
@@ -165,8 +166,10 @@ def reduce_to(b: Builder, d: Value, z: Value, x: Value, other: Value | None = No
     pending = [
         k for k in [*range(lead), *stretched] if full[k] != 1 and (k < pad or have[k - pad] == 1)
     ]
-    d = _sum_axes(b, d, pad, [*range(lead)], stretched)
-    return _times_sizes(b, d, z, pending, len(full))
+    total = _sum_axes(b, d, pad, [*range(lead)], stretched)
+    if total is not d and is_full(total.type, x.type):
+        total.type = _like(total, x)
+    return _times_sizes(b, total, z, pending, len(full))
 
 
 def _fit(b: Builder, d: Value, z: Value) -> None:

@@ -14,8 +14,9 @@ from typing import Any
 
 from adcompile.ir import core
 from adcompile.ir.core import Value
-from adcompile.ir.types import Scalar, scalar_kind
+from adcompile.ir.types import Array, Scalar, scalar_kind
 from adcompile.passes.patterns import (
+    ADD,
     CONST,
     DIV,
     MATMUL,
@@ -27,6 +28,7 @@ from adcompile.passes.patterns import (
     is_array,
     is_number,
     is_scalar,
+    is_stretched,
     number,
     pattern,
     tidy,
@@ -58,7 +60,13 @@ def fold(m: Match, op: core.Call) -> Value | None:
         result = op.fn(*values)
     except (ArithmeticError, ValueError, TypeError):
         return None  # it is raised where the program runs, if it runs
-    return m.builder.const(result) if scalar_kind(result) and tidy(result, *values) else None
+    if not scalar_kind(result) or not tidy(result, *values):
+        return None
+    found = m.builder.const(result)
+    t = op.result.type
+    if isinstance(t, Array) and not t.rank and t.dtype.kind == "f" and type(result) is float:
+        found.type = t  # what a loop has carried as a number of NumPy is one of Python after all
+    return found
 
 
 # --- products -----------------------------------------------------------------------------------
@@ -181,16 +189,28 @@ def times_quotient(m: Match, op: core.Call) -> Value | None:
 
 @pattern(*MUL, *DIV, of=NEG)
 def sign_outward(m: Match, op: core.Call) -> Value | None:
-    """(-a) * b, a * (-b) → -(a * b), but s * (-x) → (-s) * x for a scalar s; so with quotients"""
+    """(-a) * b, a * (-b) → -(a * b), but s * (-x) → (-s) * x for a scalar s; so with quotients
+
+    In a product a sign stays on what is smaller than the product.
+    """
     x, y = op.operands
     a, b = m.only(x, NEG), m.only(y, NEG)
     if a and b:
         return m.call(op.fn, a[0], b[0])
     if is_scalar(x) and is_array(y):  # a sign costs less on the scalar
         return m.call(op.fn, m.call(operator.neg, x), b[0]) if b else None
-    if a or b:
+    if (a or b) and smaller_factor(op) != (0 if a else 1):
         return m.call(operator.neg, m.call(op.fn, a[0] if a else x, b[0] if b else y))
     return None
+
+
+def smaller_factor(op: Any) -> int | None:
+    """Which operand of a product is smaller than it, if the other one is not."""
+    t = op.result.type
+    if op.fn not in MUL or not isinstance(t, Array) or not all(map(is_array, op.operands)):
+        return None
+    a, b = (is_stretched(v, t.shape) for v in op.operands)
+    return None if a == b else 0 if a else 1
 
 
 @pattern(*DIV, of=(CONST,))
@@ -248,7 +268,10 @@ def negated_constant(m: Match, v: Value) -> Value:
 
 @pattern(*NEG, of=(*SUB, *SIGNED))
 def negation(m: Match, op: core.Call) -> Value | None:
-    """-(-x) → x; -(a - b) → b - a; -(c * x) → (-c) * x; -(s * x) → (-s) * x for an array x"""
+    """-(-x) → x; -(a - b) → b - a; -(c * x) → (-c) * x; -(s * x) → (-s) * x for an array x
+
+    What is smaller than the product it is a factor of takes the sign as a scalar does.
+    """
     (v,) = op.operands
     if (found := negated(m, v)) is not None:
         return found
@@ -259,6 +282,19 @@ def negation(m: Match, op: core.Call) -> Value | None:
             p, q = inner
             if number(p) is not None:
                 return m.call(names[0], negated_constant(m, p), q)
-            if is_scalar(p) and is_array(q):
+            k = smaller_factor(v.owner)
+            if k == 0 or (is_scalar(p) and is_array(q)):
                 return m.call(names[0], m.call(operator.neg, p), q)
+            if k == 1:
+                return m.call(names[0], p, m.call(operator.neg, q))
+    return None
+
+
+@pattern(*NEG, of=ADD)
+def negated_sum(m: Match, op: core.Call) -> Value | None:
+    """-(a * x + y) → (-a) * x - y where a is smaller than x"""
+    x, y = m.only(op.operands[0], ADD) or (None, None)
+    for one, other in ((x, y), (y, x)):
+        if one and other and m.only(one, MUL) and smaller_factor(one.owner) is not None:
+            return m.call(operator.sub, m.call(operator.neg, one), other)
     return None

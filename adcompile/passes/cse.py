@@ -3,8 +3,8 @@
 Briggs, Cooper & Simpson, "Value numbering" (1997), section 4, on structured control flow, where the
 dominators of an op are the ops before it in its own and in the enclosing blocks. Equal operations
 on equal numbers get one number; an op that differentiation made is replaced by the earliest one in
-scope with its number. What the user wrote twice stays twice. Effects, and buffers that may be
-written to, are never shared.
+scope with its number, and so is an array of the user's that it has computed before. What the user
+wrote twice stays twice. Effects, and buffers that may be written to, are never shared.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Numbering:
         if leader is op:
             scope.leading.append(number)
             return False
-        if op.order == 0 or is_quoted(op):
+        if is_quoted(op) or (op.order == 0 and not _was_computed(op, leader)):
             pairs = zip(op.results, leader.results, strict=True)
             self.twice.update((v, w) for v, w in pairs if v.name is None or w.name)
             return False
@@ -151,6 +151,18 @@ class Numbering:
             if fn in _COMMUTATIVE and all(is_numeric(v.type) for v in op.operands):
                 operands = tuple(sorted(operands))
         return ("call", id(fn), on_arrays, op.keywords, operands)
+
+
+def _was_computed(op: Op, leader: Op) -> bool:
+    """Whether differentiation has computed before what the user writes in passing.
+
+    In forward mode the derivative of a line stands before the next line.
+    """
+    if not leader.order or is_quoted(leader) or not isinstance(op, core.Call) or op.member:
+        return False
+    return all(
+        v.name is None and isinstance(v.type, Array) and bool(v.type.shape) for v in op.results
+    )
 
 
 def _constant_key(value: Any) -> Hashable:

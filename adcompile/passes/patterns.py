@@ -19,7 +19,7 @@ import numpy as np
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import Op, Value, is_quoted
-from adcompile.ir.types import FLOAT, Array, Scalar
+from adcompile.ir.types import FLOAT, Array, Scalar, Size
 
 Replacement = Value | Sequence[Value] | None
 Pattern = Callable[["Match", Any], Replacement]
@@ -152,6 +152,13 @@ def is_scalar(v: Value) -> bool:
 
 def is_array(v: Value) -> bool:
     return isinstance(v.type, Array) and bool(v.type.shape)
+
+
+def is_stretched(v: Value, shape: tuple[Size, ...]) -> bool:
+    """Whether the array `v` is known to be broadcast to this shape: to work on it costs less."""
+    own = v.type.shape  # type: ignore[union-attr]
+    rest = shape[len(shape) - len(own) :]
+    return len(own) < len(shape) or any(n == 1 and s != 1 for n, s in zip(own, rest))
 
 
 def is_float(v: Value) -> bool:

@@ -20,6 +20,7 @@ from adcompile.ir.types import Array, Dim, Undefined
 from adcompile.passes import (  # noqa: F401  (they fill the table)
     algebra,
     containers,
+    linear,
     sums,
     writes,
 )

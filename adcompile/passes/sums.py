@@ -109,17 +109,25 @@ def like_terms(m: Match, op: core.Call) -> Value | None:
 
 @pattern(*ADD, *SUB, of=MUL)
 def common_scalar(m: Match, op: core.Call) -> Value | None:
-    """s * a + s * b → s * (a + b) for a scalar s and arrays of the same shape"""
+    """s * a + s * b → s * (a + b) for a scalar s and arrays of the same shape
+
+    So with constants of opposite sign: -2 * a - 2 * b → -2 * (a + b).
+    """
     x, y = (m.only(v, MUL) for v in op.operands)
-    if not x or not y or x[0] is not y[0] or not is_scalar(x[0]):
+    if not x or not y or not is_scalar(x[0]):
         return None
-    (s, a), (_, b) = x, y
-    if not (_same_form(a.type, b.type) and _same_form(a.type, op.result.type)):
+    (s, a), (t, b) = x, y
+    fn, c, k = op.fn, number(s), number(t)
+    if fn in SUB and c is not None and k is not None and c == -k:
+        fn = operator.add
+    elif s is not t and (c is None or c != k):
         return None
-    return m.call(operator.mul, s, m.call(op.fn, a, b))
+    if not (is_of_one_form(a.type, b.type) and is_of_one_form(a.type, op.result.type)):
+        return None
+    return m.call(operator.mul, s, m.call(fn, a, b))
 
 
-def _same_form(a: Type, b: Type) -> bool:
+def is_of_one_form(a: Type, b: Type) -> bool:
     """Whether two arrays that go together in a sum have one dtype and one shape."""
     if not isinstance(a, Array) or not isinstance(b, Array) or a.dtype != b.dtype:
         return False

@@ -6,9 +6,9 @@ import operator
 
 from adcompile.ir import core
 from adcompile.ir.core import Update, Value, is_quoted
-from adcompile.ir.types import Array
+from adcompile.ir.types import Array, Scalar
 from adcompile.passes.algebra import negated
-from adcompile.passes.patterns import Match, is_scalar, pattern
+from adcompile.passes.patterns import MUL, Match, number, pattern
 from adcompile.passes.sums import is_zero
 
 _MOST_STEPS = 8  # additions to other places, between zeros and what is added to them
@@ -63,23 +63,54 @@ def add_to_zero(m: Match, op: Update) -> Value | None:
 
 
 @pattern(Update)
+def first_addition(m: Match, op: Update) -> Value | None:
+    """np.zeros_like(x)[i] += v → …[i] = v: what is added to first is zero"""
+    x, v = op.operands[:2]
+    if op.mode not in ("+", "-") or not isinstance(x.type, Array) or not m.alone(x):
+        return None
+    if not is_zero(x) or not x.owner.order or not _of_one_dtype(x, v):  # type: ignore[union-attr]
+        return None
+    if op.mode == "-":
+        scaled = m.only(v, MUL)
+        if not scaled or number(scaled[0]) is None:
+            return None  # to subtract it costs less than to negate it first
+        v = m.call(operator.mul, m.builder.const(-number(scaled[0])), scaled[1])
+    return _again(m, op, x, v, "=")
+
+
+_TOGETHER = {  # of two writes one after the other: the operation that makes them one, and its mode
+    ("+", "+"): (operator.add, "+"),
+    ("+", "-"): (operator.sub, "+"),
+    ("-", "-"): (operator.add, "-"),
+    ("=", "+"): (operator.add, "="),
+    ("=", "-"): (operator.sub, "="),
+}
+
+
+@pattern(Update)
 def add_twice(m: Match, op: Update) -> Value | None:
-    """x[i] += u; x[i] += v → x[i] += u + v for numbers u and v of one statement"""
+    """x[i] += u; x[i] += v → x[i] += u + v in one statement; x[i] -= u; x[i] += v → … v - u"""
     x, v = op.operands[:2]
     inner = x.owner
-    if op.mode not in ("+", "-") or not m.alone(x) or not isinstance(inner, Update):
+    if not m.alone(x) or not isinstance(inner, Update) or not same_place(inner, op):
         return None
-    u, one = inner.operands[1], inner.loc.stmt is op.loc.stmt and inner.order > 0
-    if inner.mode not in ("+", "=") or not one or not (is_scalar(u) and is_scalar(v)):
+    if inner.loc.stmt is not op.loc.stmt or not inner.order or not isinstance(x.type, Array):
         return None
-    if not same_place(inner, op) or not isinstance(x.type, Array) or not _one_element(inner):
+    u = inner.operands[1]
+    if not (_of_one_dtype(x, u) and _of_one_dtype(x, v)):
         return None
-    total = m.call(operator.add if op.mode == "+" else operator.sub, u, v)
-    return _again(m, op, inner.operands[0], total, inner.mode)
+    if (inner.mode, op.mode) == ("-", "+"):
+        return _again(m, op, inner.operands[0], m.call(operator.sub, v, u), "+")
+    if (inner.mode, op.mode) not in _TOGETHER:
+        return None
+    fn, mode = _TOGETHER[inner.mode, op.mode]
+    return _again(m, op, inner.operands[0], m.call(fn, u, v), mode)
 
 
-def _one_element(op: Update) -> bool:
-    return all(e == "value" for e in op.spec) and all(map(is_scalar, op.at))
+def _of_one_dtype(x: Value, v: Value) -> bool:
+    """Whether `v` is a Python number or has the dtype of the array that it is written into."""
+    t = v.type
+    return (isinstance(t, Array) and t.dtype == x.type.dtype) or isinstance(t, Scalar)  # type: ignore[union-attr]
 
 
 def _again(m: Match, op: Update, x: Value, v: Value, mode: str) -> Value:

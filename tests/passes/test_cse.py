@@ -170,3 +170,27 @@ def test_the_name_passes_on():
         return %d_x, %d_x
         """,
     )
+
+
+def test_what_differentiation_has_computed_before_a_line_of_the_users():
+    """In forward mode it stands before; what the user named, or only looks at, stays."""
+
+    def body(b, x, m):
+        user = b.at(b.loc, 0)
+        made = [b.call(MUL, x, x), b.call(np.sin, x), b.member(np.transpose, "T", m)]
+        named = user.call(np.sin, x)
+        named.name = "y"
+        again = user.call(MUL, x, x), named, user.member(np.transpose, "T", m)
+        return (*made, *again)
+
+    after(
+        make(body, x=VECTOR, m=MATRIX),
+        """
+        %0 = %x * %x
+        %1 = np.sin(%x)
+        %2 = %m.T
+        %y = np.sin(%x)
+        %3 = %m.T
+        return %0, %1, %2, %0, %y, %2
+        """,
+    )
