@@ -1,4 +1,4 @@
-"""Gradients by hand: what an expert writes for the programs of `programs.py`.
+"""Derivatives by hand: what an expert writes for the programs of `programs.py`.
 
 Forward values are reused, temporaries are updated in place, nothing is copied to be kept. The
 programs themselves are left as they are: the terms of a sum are added in the order of the user.
@@ -170,3 +170,99 @@ def recurrence(x0, a, b):
         d_a += d * x[i - 1]
         d_x[i - 1] += d * a
     return d_x[0], d_a, d_b
+
+
+# --- products of Hessian and vector -------------------------------------------------------------
+
+
+def mlp_hvp(params, x, y, v):
+    (W1, b1), (W2, b2) = params
+    (W1_dot, b1_dot), (W2_dot, b2_dot) = v
+    h = x @ W1
+    h += b1
+    np.tanh(h, out=h)
+    slope = h * h
+    np.subtract(1, slope, out=slope)
+    h_dot = x @ W1_dot
+    h_dot += b1_dot
+    h_dot *= slope
+    d_err = h @ W2
+    d_err += b2
+    d_err -= y
+    d_err *= 2.0 / y.size
+    d_err_dot = h_dot @ W2
+    d_err_dot += h @ W2_dot
+    d_err_dot += b2_dot
+    d_err_dot *= 2.0 / y.size
+
+    d_b2 = d_err_dot.sum(axis=0)
+    d_W2 = h_dot.T @ d_err
+    d_W2 += h.T @ d_err_dot
+    d_z = d_err_dot @ W2.T
+    d_z += d_err @ W2_dot.T
+    d_z *= slope
+    h_dot *= h
+    h_dot *= d_err @ W2.T
+    h_dot *= 2.0
+    d_z -= h_dot
+    return (x.T @ d_z, d_z.sum(axis=0)), (d_W2, d_b2)
+
+
+def chain_hvp(x, w, b, v):
+    x_dot, w_dot, b_dot = v
+    t = x * w
+    t += b
+    np.tanh(t, out=t)
+    g = -x * x
+    np.exp(g, out=g)
+    square = t * t
+    slope = 1 - square
+    z_dot = x_dot * w
+    z_dot += w_dot * x
+    z_dot += b_dot
+    g_rate = x * x_dot  # the tangent of g over g
+    g_rate *= -2.0
+
+    t *= slope
+    t *= g
+    t *= 2.0
+    d_b = t
+    d_b_dot = -3.0 * square  # the derivative of t * slope is (1 - 3 * t * t) * slope
+    d_b_dot += 1.0
+    d_b_dot *= slope
+    d_b_dot *= z_dot
+    d_b_dot *= g
+    d_b_dot *= 2.0
+    d_b_dot += d_b * g_rate
+    d_w_dot = d_b_dot * x
+    d_w_dot += d_b * x_dot
+    g_rate *= x
+    g_rate += x_dot
+    g_rate *= square
+    g_rate *= g
+    z_dot *= d_b
+    z_dot *= x
+    z_dot += g_rate
+    d_x_dot = d_b_dot * w
+    d_x_dot += d_b * w_dot
+    z_dot *= 2.0
+    d_x_dot -= z_dot
+    return d_x_dot, d_w_dot, d_b_dot
+
+
+def rosenbrock_hvp(x, v):
+    a, a_dot = x[:-1], v[:-1]
+    d = v[1:] - 2 * a * a_dot
+    d *= 200.0
+    d_x_dot = np.empty_like(x)
+    d_x_dot[0] = 0.0
+    d_x_dot[1:] = d
+    d *= a
+    d -= a_dot
+    e = x[1:] - a * a
+    e *= a_dot
+    e *= 200.0
+    d += e
+    d *= 2
+    d_x_dot[:-1] -= d
+    return d_x_dot

@@ -1,9 +1,12 @@
-"""How long compiling takes, and how that grows with the length of the program."""
+"""How long importing and compiling take, and how that grows with the length of the program."""
 
 from __future__ import annotations
 
 import importlib.util
+import os
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -15,6 +18,12 @@ from bench.programs import mlp_case
 
 import adcompile
 
+IMPORT = """
+import time
+start = time.perf_counter()
+import adcompile
+print(time.perf_counter() - start)
+"""
 LENGTHS = (250, 500, 1000, 2000)
 LINES = (
     "v{k} = v{j} * x + np.sin(v{i})",
@@ -22,6 +31,19 @@ LINES = (
     "v{k} = 0.5 * (v{j} - v{i}) + np.exp(-v{j} * v{j})",
     "v{k} = np.where(v{j} > 0, v{j}, 0.1 * v{i})",
 )
+
+
+def import_seconds(repeats: int) -> list[float]:
+    """Seconds that `import adcompile` takes in processes of its own, its bytecode being there."""
+    root = str(Path(adcompile.__file__).parents[1])
+    env = {**os.environ, "PYTHONPATH": root}
+    env.pop("PYTHONDONTWRITEBYTECODE", None)
+    times: list[float] = []
+    for _ in range(repeats + 1):  # the first writes the bytecode
+        run = [sys.executable, "-c", IMPORT]
+        done = subprocess.run(run, env=env, check=True, capture_output=True, text=True)
+        times.append(float(done.stdout))
+    return times[1:]
 
 
 def mlp_seconds(repeats: int) -> float:

@@ -2,7 +2,8 @@
 
 A program looks up `np` among its globals, so it runs under another framework with another `np`.
 Each `*_gradient(case)` returns a function without arguments, with inputs ready in the framework's
-own form, that computes what the case asks for.
+own form, that computes what the case asks for; so do those for Jacobians and Hessians, of cases
+with one parameter to differentiate.
 """
 
 from __future__ import annotations
@@ -28,15 +29,53 @@ def autograd_gradient(case: Case) -> Thunk:
     return lambda: gradient(*case.args)
 
 
+def autograd_jacobian(case: Case) -> Thunk:
+    import autograd
+    import autograd.numpy
+
+    jacobian = autograd.jacobian(with_numpy(case.program, autograd.numpy), _argnum(case))
+    return lambda: jacobian(*case.args)
+
+
+def autograd_hessian(case: Case) -> Thunk:
+    """As a matrix: autograd has no Hessian by a tree."""
+    import autograd
+    import autograd.numpy
+    from autograd.misc.flatten import flatten
+
+    program = with_numpy(case.program, autograd.numpy)
+    wanted, *rest = case.args
+    flat, unflatten = flatten(wanted)
+    hessian = autograd.hessian(lambda flat: program(unflatten(flat), *rest))
+    return lambda: hessian(flat)
+
+
 def jax_gradient(case: Case) -> Thunk:
+    import jax
+
+    return _jax(jax.value_and_grad if case.with_value else jax.grad, case)
+
+
+def jax_jacobian(case: Case) -> Thunk:
+    import jax
+
+    return _jax(jax.jacobian, case)
+
+
+def jax_hessian(case: Case) -> Thunk:
+    import jax
+
+    return _jax(jax.hessian, case)
+
+
+def _jax(transform: Callable[..., Any], case: Case) -> Thunk:
     import jax
     import jax.numpy
 
     jax.config.update("jax_enable_x64", True)
-    transform = jax.value_and_grad if case.with_value else jax.grad
-    gradient = jax.jit(transform(with_numpy(case.program, jax.numpy), _argnum(case)))
+    derivative = jax.jit(transform(with_numpy(case.program, jax.numpy), _argnum(case)))
     args = jax.device_put(case.args)
-    return lambda: jax.block_until_ready(gradient(*args))
+    return lambda: jax.block_until_ready(derivative(*args))
 
 
 def torch_gradient(case: Case) -> Thunk:
@@ -73,6 +112,8 @@ def _argnum(case: Case) -> Any:
 
 
 PEERS = {"autograd": autograd_gradient, "jax": jax_gradient, "torch": torch_gradient}
+JACOBIANS = {"autograd": autograd_jacobian, "jax": jax_jacobian}
+HESSIANS = {"autograd": autograd_hessian, "jax": jax_hessian}
 
 
 def installed() -> dict[str, Callable[[Case], Thunk]]:

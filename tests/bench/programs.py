@@ -1,4 +1,4 @@
-"""The programs whose gradients are timed, as a user writes them, and inputs for them."""
+"""The programs whose derivatives are timed, as a user writes them, and inputs for them."""
 
 from __future__ import annotations
 
@@ -69,6 +69,43 @@ def recurrence(x0, a, b):
     return np.sum(x * x)
 
 
+def rosenbrock(x):
+    return np.sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
+
+
+def rosenbrock_loop(x):
+    total = 0.0
+    for i in range(len(x) - 1):
+        total += 100.0 * (x[i + 1] - x[i] ** 2) ** 2 + (1 - x[i]) ** 2
+    return total
+
+
+def gmm(alphas, means, log_scales, lower, x, gamma, m):
+    """The log-likelihood of a mixture of Gaussians, up to a constant, with a Wishart prior.
+
+    Component k has a weight in proportion to exp(alphas[k]) and an inverse covariance q.T @ q, for
+    a lower triangular q: its diagonal is exp(log_scales[k]), the rest is that of lower[k].
+    """
+    q = np.tril(lower, -1) + np.exp(log_scales)[:, :, None] * np.eye(x.shape[1])
+    scaled = (x - means[:, None]) @ np.swapaxes(q, 1, 2)
+    log_det = np.sum(log_scales, axis=1)
+    parts = (alphas + log_det)[:, None] - 0.5 * np.sum(scaled * scaled, axis=2)
+    top = np.max(parts, axis=0)
+    fit = np.sum(np.log(np.sum(np.exp(parts - top), axis=0)) + top)
+    top = np.max(alphas)
+    log_sum = np.log(np.sum(np.exp(alphas - top))) + top
+    prior = 0.5 * gamma**2 * np.sum(q * q) - m * np.sum(log_det)
+    return fit - len(x) * log_sum - prior
+
+
+def layer(x, W, b):
+    return np.tanh(W @ x + b)
+
+
+def two_layers(x, W1, b, W2):
+    return np.tanh(W2 @ np.tanh(W1 @ x + b))
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """One program at one size: what is differentiated, with respect to what."""
@@ -132,6 +169,34 @@ def recurrence_case(n: int) -> Case:
     return Case(f"recurrence {n}", recurrence, args, (0, 1, 2), with_value=False)
 
 
+def rosenbrock_case(n: int) -> Case:
+    return Case(f"rosenbrock {n}", rosenbrock, (_normal(np.float64)(n),), (0,), with_value=False)
+
+
+def rosenbrock_loop_case(n: int) -> Case:
+    args = (_normal(np.float64)(n),)
+    return Case(f"rosenbrock {n}, in a loop", rosenbrock_loop, args, (0,), with_value=False)
+
+
+def gmm_case(points: int, dimensions: int, components: int) -> Case:
+    normal, d, k = _normal(np.float64), dimensions, components
+    args = (normal(k), normal(k, d), 0.1 * normal(k, d), 0.1 * normal(k, d, d), normal(points, d))
+    name = f"gmm {points} x {d}, {k} components"
+    return Case(name, gmm, (*args, 1.0, 0.5), (0, 1, 2, 3), with_value=False)
+
+
+def layer_case(n: int) -> Case:
+    normal = _normal(np.float64)
+    args = (normal(n), normal(n, n) / n**0.5, normal(n))
+    return Case(f"layer {n} to {n}", layer, args, (0,), with_value=False)
+
+
+def two_layers_case(n: int) -> Case:
+    normal = _normal(np.float64)
+    args = (normal(n), normal(n, n) / n**0.5, normal(n), normal(n, n) / n**0.5)
+    return Case(f"two layers {n} to {n}", two_layers, args, (0,), with_value=False)
+
+
 def _normal(dtype: type) -> Callable[..., Any]:
     rng = np.random.default_rng(0)
     return lambda *shape: np.asarray(rng.standard_normal(shape), dtype)
@@ -160,8 +225,31 @@ def writing_cases() -> list[Case]:
     ]
 
 
+def second_order_cases() -> list[Case]:
+    """Whose products of Hessian and vector are timed."""
+    return [
+        mlp_case(32, 2, 16, 1, np.float64),
+        mlp_case(128, 784, 256, 10, np.float32),
+        rnn_case(50, 16, 8, 32),
+        gmm_case(1000, 10, 5),
+        rosenbrock_case(1000),
+        rosenbrock_loop_case(1000),
+        chain_case(100),
+        chain_case(10**4),
+        chain_case(10**6),
+    ]
+
+
+def hessian_cases() -> list[Case]:
+    return [rosenbrock_case(200), mlp_case(32, 2, 16, 1, np.float64)]
+
+
+def jacobian_cases() -> list[Case]:
+    return [layer_case(100), two_layers_case(100)]
+
+
 def small_cases() -> list[Case]:
-    """The same programs at sizes where every element can be checked."""
+    """The first programs at sizes where every element can be checked."""
     return [
         heat_case(8, 3),
         gauss_seidel_case(5, 2),

@@ -1,8 +1,9 @@
-"""Print the speed of generated gradients as a table of ratios: python tests/bench/run.py
+"""Print the speed of generated derivatives as tables of ratios: python tests/bench/run.py
 
-Every ratio is the time of one candidate over that of the gradient written by hand in NumPy
-(`by_hand.py`): the median over many short rounds, in which the candidates take turns, on one
-thread, without garbage collection. All results are compared before they are timed.
+Every ratio is the time of one candidate over that of another, which is for gradients the one
+written by hand in NumPy (`by_hand.py`): the median over many short rounds, in which the candidates
+take turns, on one thread, without garbage collection. All results are compared before they are
+timed.
 """
 
 from __future__ import annotations
@@ -22,17 +23,17 @@ import time  # noqa: E402
 from collections.abc import Callable, Sequence  # noqa: E402
 from typing import Any  # noqa: E402
 
-import numpy as np  # noqa: E402
-from bench import by_hand, compile_time, overhead, peers  # noqa: E402
+from bench import by_hand, compile_time, modes, overhead, peers  # noqa: E402
+from bench.goals import Goal, check_agreement  # noqa: E402
 from bench.programs import Case, cases, recurrence_case, writing_cases  # noqa: E402
 from bench.timing import no_gc, ratio, side_by_side  # noqa: E402
 
 import adcompile  # noqa: E402
-from adcompile.trees import leaves  # noqa: E402
 
 MEDIAN_GOAL, WORST_GOAL = 1.10, 1.25  # adcompile over by hand
 AUTOGRAD_GOAL = 8.0  # autograd over adcompile on the small network
 OVERHEAD_GOAL = 1e-6
+IMPORT_GOAL = 0.25  # seconds
 MLP_COMPILE_GOAL, LONG_COMPILE_GOAL = 50e-3, 2.0  # seconds; the long program has 1,000 statements
 DOUBLING_GOAL = 2.5
 WRITING_GOAL = 1.15  # in place, over by hand: the median
@@ -52,17 +53,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     goals = speed_table(chosen, others, options.rounds) if chosen else []
     writing = [case for case in writing_cases() if options.only in case.name]
     goals += writing_table(writing, options.rounds) if writing else []
+    goals += modes.tables(options.only, others, options.rounds)
     if not options.only:
         goals += element_table()
         goals += overhead_table(options.rounds)
+        goals += import_table(repeats=min(11, options.rounds))
         goals += compile_table(repeats=min(5, options.rounds))
     print()
     for met, text in goals:
         print(f"{'met   ' if met else 'MISSED'}  {text}")
     return 0 if all(met for met, _ in goals) else 1
-
-
-Goal = tuple[bool, str]
 
 
 def speed_table(
@@ -142,16 +142,6 @@ def contenders(case: Case, others: dict[str, Callable[[Case], Any]]) -> dict[str
     }
 
 
-def check_agreement(candidates: dict[str, Callable[[], Any]]) -> None:
-    """Gradients of all candidates are the same, else their times mean nothing."""
-    expected = leaves(candidates["by hand"]())
-    for name, call in candidates.items():
-        # Some give the value too, so start from the end.
-        for e, g in zip(reversed(expected), reversed(leaves(call())), strict=False):
-            tolerance = 1e-4 if e.dtype == np.float32 else 1e-9
-            np.testing.assert_allclose(g, e, rtol=tolerance, atol=tolerance, err_msg=name)
-
-
 def overhead_table(rounds: int) -> list[Goal]:
     print("\nfinding the specialisation and calling it, over calling it")
     goals: list[Goal] = []
@@ -159,6 +149,14 @@ def overhead_table(rounds: int) -> list[Goal]:
         print(f"{name:40}{extra * 1e6:>9.2f} µs")
         goals.append((extra < OVERHEAD_GOAL, f"overhead for {name} {extra * 1e6:.2f} µs (under 1)"))
     return goals
+
+
+def import_table(repeats: int) -> list[Goal]:
+    print("\nimporting adcompile in a fresh process, NumPy included")
+    times = compile_time.import_seconds(repeats)
+    middle = statistics.median(times)
+    print(f"{'import adcompile':40}{middle * 1e3:>9.0f} ms")
+    return [(middle < IMPORT_GOAL, f"import adcompile takes {middle:.2f} s (under {IMPORT_GOAL})")]
 
 
 def compile_table(repeats: int) -> list[Goal]:

@@ -9,9 +9,22 @@ import cProfile
 
 import numpy as np
 import pytest
-from bench import by_hand, compile_time, overhead, run
+from bench import by_hand, compile_time, modes, overhead, run
 from bench.finite import assert_gradients
-from bench.programs import Case, cases, mlp_case, small_cases
+from bench.goals import check_agreement
+from bench.programs import (
+    Case,
+    cases,
+    chain_case,
+    layer_case,
+    mlp_case,
+    rnn_case,
+    rosenbrock_case,
+    rosenbrock_loop_case,
+    second_order_cases,
+    small_cases,
+    two_layers_case,
+)
 
 import adcompile
 from adcompile.trees import leaves
@@ -44,7 +57,7 @@ def test_generated_gradients(case):
 @pytest.mark.parametrize("case", cases(), ids=lambda case: case.name)
 def test_agreement_at_full_size(case):
     candidates = run.contenders(case, {})
-    run.check_agreement(candidates)
+    check_agreement(candidates)
     hand, generated = (leaves(call()) for call in candidates.values())
     assert [(g.shape, g.dtype) for g in hand] == [(g.shape, g.dtype) for g in generated]
 
@@ -83,6 +96,51 @@ def test_gradients_of_long_programs(length):
     assert_gradients(program, (x,), (0,), adcompile.grad(program)(x))
 
 
-def test_table(capsys):
-    run.main(["--rounds", "1", "--no-peers", "--only", "chain 100"])
-    assert "chain 100" in capsys.readouterr().out
+# --- forward mode, Jacobians, second order ------------------------------------------------------
+
+SECOND_ORDER = [
+    mlp_case(5, 2, 4, 3, np.float64),
+    rnn_case(4, 2, 3, 5),
+    chain_case(6),
+    rosenbrock_case(6),
+    rosenbrock_loop_case(6),
+]
+
+
+@pytest.mark.parametrize("case", SECOND_ORDER, ids=lambda case: case.name)
+def test_products_of_hessian_and_vector(case):
+    """They are the gradient of the gradient's product with the vector."""
+    candidates, v = modes.second_order(case), leaves(modes.direction(case))
+    gradient = adcompile.grad(case.program, wrt=case.wrt)
+
+    def along(*args):
+        return sum(np.vdot(d, x) for d, x in zip(leaves(gradient(*args)), v, strict=True))
+
+    for name in candidates.keys() & {"HVP", "by hand"}:
+        assert_gradients(along, case.args, case.wrt, candidates[name]())
+    _, tangent = candidates["JVP"]()
+    np.testing.assert_allclose(tangent, along(*case.args), rtol=1e-12)
+
+
+@pytest.mark.parametrize("case", second_order_cases(), ids=lambda case: case.name)
+def test_second_order_at_full_size(case):
+    candidates = modes.second_order(case)
+    found = [(x.shape, x.dtype) for x in leaves(candidates["HVP"]())]
+    assert found == [(x.shape, x.dtype) for x in leaves(candidates["gradient"]())]
+    if "by hand" in candidates:
+        check_agreement({name: candidates[name] for name in ("by hand", "HVP")})
+
+
+@pytest.mark.parametrize("case", [layer_case(4), two_layers_case(5)], ids=lambda case: case.name)
+def test_jacobians(case):
+    check_agreement(modes.jacobians(case, {}), "adcompile")
+
+
+@pytest.mark.parametrize("only", ["mlp 32", "rosenbrock 200", "layer 100"])
+def test_table(only, capsys):
+    run.main(["--rounds", "1", "--no-peers", "--only", only])
+    assert only in capsys.readouterr().out
+
+
+def test_importing_is_timed():
+    assert len(compile_time.import_seconds(1)) == 1
