@@ -1,7 +1,7 @@
 """Programs that adcompile, autograd and JAX can all run: `np` is NumPy or one of its doubles.
 
 The peers run a program with their own `np` in the place of NumPy's, so what is written here is
-the part of NumPy that all of them know.
+the part of NumPy that all of them know. Some of them are timed, too: those are in `bench.programs`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from bench.programs import gmm, layer, rosenbrock, rosenbrock_loop, two_layers
 
 rng = np.random.default_rng(11)
 N = rng.standard_normal
@@ -60,16 +61,12 @@ def cross_entropy(s, y):
     return -np.mean(np.sum(y * log_p, axis=1))
 
 
-def gmm(log_weights, means, log_scales, x):
+def diagonal_gmm(log_weights, means, log_scales, x):
     diff = (x[:, None, :] - means) * np.exp(-log_scales)
     log_w = log_weights - np.log(np.sum(np.exp(log_weights)))
     parts = log_w - 0.5 * np.sum(diff * diff, axis=2) - np.sum(log_scales, axis=1)
     top = np.max(parts, axis=1)
     return np.sum(top + np.log(np.sum(np.exp(parts - top[:, None]), axis=1)))
-
-
-def rosenbrock(x):
-    return np.sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
 
 
 def convolution(image, kernel, bias):
@@ -96,8 +93,8 @@ def matrix_functions(a, b):
 
 def tree(model):
     total = 0.0
-    for layer in model["layers"]:
-        total = total + np.sum(np.sin(layer["W"]) @ layer["b"]) * model["scale"]
+    for part in model["layers"]:
+        total = total + np.sum(np.sin(part["W"]) @ part["b"]) * model["scale"]
     left, (right, last) = model["pair"]
     return total + left * np.sum(right) + last**2
 
@@ -182,7 +179,7 @@ PROGRAMS: list[tuple[Any, tuple[Any, ...], tuple[int, ...]]] = [
     (gru, (tuple(N((5, 3)) for _ in range(3)), N((4, 2))), (0, 1)),
     (logistic_regression, (N(4), 0.3, N((9, 4)), (N(9) > 0) * 1.0), (0, 1, 2)),
     (cross_entropy, (N((6, 4)), one_hot(6, 4)), (0,)),
-    (gmm, (N(3), N((3, 2)), 0.3 * N((3, 2)), N((8, 2))), (0, 1, 2, 3)),
+    (diagonal_gmm, (N(3), N((3, 2)), 0.3 * N((3, 2)), N((8, 2))), (0, 1, 2, 3)),
     (rosenbrock, (N(12),), (0,)),
     (convolution, (N((6, 7)), N((3, 2)), 0.1), (0, 1, 2)),
     (kernel_regression, (0.3 * N(2), -1.0, N((6, 2)), N(6)), (0, 1, 2, 3)),
@@ -206,4 +203,24 @@ PROGRAMS: list[tuple[Any, tuple[Any, ...], tuple[int, ...]]] = [
     (shapes, (N((3, 4)),), (0,)),
     (products, (N((3, 3)), N((3, 3)), N(3)), (0, 1, 2)),
     (newton, (np.array([2.0, 3.0, 0.5]),), (0,)),
+    (
+        gmm,
+        (N(3), N((3, 2)), 0.3 * N((3, 2)), 0.3 * N((3, 2, 2)), N((8, 2)), 1.3, 0.4),
+        (0, 1, 2, 3, 4),
+    ),
+    (rosenbrock_loop, (N(12),), (0,)),
+]
+
+
+def polar(x):
+    """A vector of another length than `x`."""
+    radius = np.sqrt(np.sum(x * x))
+    return np.concatenate([x / radius, np.cos(x[1:]) * radius])
+
+
+# Those whose value is an array.
+ARRAYS: list[tuple[Any, tuple[Any, ...], tuple[int, ...]]] = [
+    (layer, (N(4), N((3, 4)), N(3)), (0, 1, 2)),
+    (two_layers, (N(4), N((5, 4)), N(5), N((3, 5))), (0, 1, 3)),
+    (polar, (N(5),), (0,)),
 ]
