@@ -24,11 +24,11 @@ from adcompile.ad.batch import (  # noqa: F401  (they register their rules)
     sparse,
 )
 from adcompile.ad.batch.directions import Directions, Leaf, Path, taken_out
-from adcompile.ad.batch.onehot import OneHot
+from adcompile.ad.batch.onehot import OneHot, shaped
 from adcompile.ad.batch.spread import spread
 from adcompile.ad.batch.values import Dense, Rep, child, dense, extents, zeros
 from adcompile.ad.batch.walk import Batch, Family, touching
-from adcompile.ad.batch.written import written_out
+from adcompile.ad.batch.written import is_flat, written_flat
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import Block, Function, Op, Value
@@ -60,7 +60,7 @@ def jacobian_blocks(
     before, after = block.ops[:at], block.ops[at:]
     known = taken_out(before, after, [like for _, like in seeds])
     b = Builder(Block([], before), after[0].loc, after[0].order)
-    found = Directions()
+    found = Directions(mixed=_has_other_floats(block))
     layouts = {seed: found.survey(b, seed, seed.type, x, (), known) for seed, x in seeds}
     family = Family()
     if found.one:
@@ -84,6 +84,12 @@ def _first_use(block: Block, seeds: Sequence[Value]) -> int:
         if any(v in wanted for o in core.walk(Block([], [op])) for v in o.operands):
             return k
     return len(block.ops) - 1
+
+
+def _has_other_floats(block: Block) -> bool:
+    made = [r.type for op in core.walk(block) for r in op.results]
+    dtypes = {t.dtype for t in [*made, *(p.type for p in block.params)] if isinstance(t, Array)}
+    return any(dtype.kind == "f" and dtype != np.float64 for dtype in dtypes)
 
 
 def _close(
@@ -147,9 +153,16 @@ class _Blocks:
             return self.zeros([*extents(s.b, rep), *extents(s.b, leaf.like)], t)
         if self.directions.one:
             return whole
-        rank = values.as_array(t).rank
-        sizes = [s.b.size(whole, k) for k in range(rank)] if leaf.rank > 1 else [whole] * rank
-        return self.directions.block(s.b, whole, leaf, sizes, [])
+        sizes = self.sizes(rep, whole, t)
+        flat = isinstance(rep, OneHot) and is_flat(rep)
+        return self.directions.block(s.b, whole, leaf, sizes, [], flat)
+
+    def sizes(self, rep: Rep, whole: Value, t: Type) -> list[Value]:
+        """Those of a result."""
+        like = shaped(rep) if isinstance(rep, OneHot) else None
+        if like is not None:
+            return extents(self.s.b, like)
+        return [self.s.b.size(whole, k) for k in range(values.as_array(t).rank)]
 
     def matrix(self, rep: Rep, t: Type) -> Value:
         """A derivative in all directions, which are the last axis."""
@@ -158,7 +171,7 @@ class _Blocks:
             assert isinstance(rep, Value)
             return rep
         if isinstance(rep, OneHot):
-            return written_out(s, rep, last=rank > 0)
+            return written_flat(s, rep, last=rank > 0)
         if isinstance(rep, Dense) and rep.last:
             return rep.value
         d = dense(s, rep, t)
@@ -192,6 +205,11 @@ class _Blocks:
         if self.directions.one:
             assert isinstance(rep, Value)
             return rep
+        if isinstance(rep, OneHot) and is_flat(rep):
+            like = shaped(rep)
+            assert like is not None
+            d = written_flat(s, rep, last=False)
+            return self.directions.block(s.b, d, leaf, [], extents(s.b, like), flat=True)
         d = dense(s, rep, t)
         after = extents(s.b, d, 1) if leaf.rank > 1 else []
         return self.directions.block(s.b, d, leaf, [], after)

@@ -68,12 +68,22 @@ def _scope(s: Batch, op: core.Scope) -> None:
     s.plain(op, core.Scope, op.operands, body=body, effect=op.effect)
 
 
+def _inits(s: Batch, op: core.For | core.While, layouts: Sequence[Layout]) -> list[Value]:
+    found = []
+    for v, layout, p, r in zip(op.inits, layouts, op.carried, op.results, strict=True):
+        init = s.pack(v, layout, r.type)
+        if init.name is None and layout is not False:
+            init.name = p.name
+        found.append(init)
+    return found
+
+
 @handles(core.For)
 @_structured
 def _for(s: Batch, op: core.For) -> None:
     layouts = _of(s, op.results)
     heads = [s.pack(v, s.spread.of(v)) for v in op.operands[: op.heads]]
-    inits = [s.pack(v, c, r.type) for v, c, r in zip(op.inits, layouts, op.results)]
+    inits = _inits(s, op, layouts)
     body = s.inner(op.body)
     s.end(body, op.body.terminator, layouts, op.results)
     fields = {"body": body, "over": op.over, "reverse": op.reverse, "stops": op.stops}
@@ -84,7 +94,7 @@ def _for(s: Batch, op: core.For) -> None:
 @_structured
 def _while(s: Batch, op: core.While) -> None:
     layouts = _of(s, op.results)
-    inits = [s.pack(v, c, r.type) for v, c, r in zip(op.inits, layouts, op.results)]
+    inits = _inits(s, op, layouts)
     cond = s.inner(op.cond)
     s.end(cond, op.cond.terminator, [], [])
     body = s.inner(op.body)

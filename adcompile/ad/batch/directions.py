@@ -13,7 +13,7 @@ import numpy as np
 from adcompile import errors
 from adcompile.ad.batch.layout import Layout
 from adcompile.ad.batch.onehot import OneHot, Term
-from adcompile.ad.batch.values import WHOLE, Rep, extents
+from adcompile.ad.batch.values import WHOLE, Rep, extents, pack
 from adcompile.ad.batch.walk import Batch
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
@@ -42,6 +42,7 @@ class Leaf:
 @dataclass(eq=False, slots=True)
 class Directions:
     leaves: dict[tuple[Value, Path], Leaf] = field(default_factory=dict)
+    mixed: bool = False  # whether there are floats of other precisions than double
 
     @property
     def one(self) -> bool:
@@ -86,13 +87,14 @@ class Directions:
         b = s.b
         if isinstance(t, Tree):
             inner = zip(t.keys, t.items, strict=True)
-            parts = [self.unit_vectors(s, seed, i, (*path, key)) for key, i in inner]
-            return b.make(t.node, t.keys, parts) if self.one else tuple(parts)
+            parts = tuple([self.unit_vectors(s, seed, i, (*path, key)) for key, i in inner])
+            return pack(s, parts, t, False) if self.one else parts
         leaf = self.leaves.get((seed, path))
         if leaf is None:
             return b.const(None if isinstance(t, Static) else 0)
         if self.one:
-            return b.const(1.0 if isinstance(t, Scalar) else values.as_array(t).dtype.type(1.0))
+            number = isinstance(t, Scalar) or not self.mixed
+            return b.const(1.0 if number else values.as_array(t).dtype.type(1.0))
         alone = len(self.leaves) == 1
         term = Term(self.numbers(s, leaf), b.const(1.0), leaf, apart=True, all=alone)
         if leaf.rank == 1 and leaf.start is None:
@@ -131,15 +133,21 @@ class Directions:
         return b.index(d, (*[WHOLE] * axis, "value"), [place])
 
     def block(
-        self, b: Builder, d: Value, leaf: Leaf, before: Sequence[Value], after: Sequence[Value]
+        self,
+        b: Builder,
+        d: Value,
+        leaf: Leaf,
+        before: Sequence[Value],
+        after: Sequence[Value],
+        flat: bool = False,
     ) -> Value:
         """The share of a leaf with its own axes in place of that of the directions.
 
-        `before` and `after` are the sizes of the other axes.
+        `before` and `after` are the sizes of the other axes, which are one yet if `flat`.
         """
-        part = self.share(b, d, leaf, len(before))
+        part = self.share(b, d, leaf, 1 if flat and before else len(before))
         many = any(v is not None for v in (leaf.start, leaf.stop))
-        if leaf.rank == 1 or (leaf.rank == 0 and many):
+        if not flat and (leaf.rank == 1 or (leaf.rank == 0 and many)):
             return part
         return b.call(np.reshape, part, b.tuple(*before, *extents(b, leaf.like), *after))
 

@@ -60,6 +60,12 @@ def _aligned(s: Batch, v: Value, result: Type, last: bool) -> Value:
 RULES.update(dict.fromkeys((*_OPERATORS, *_OTHERS, np.add), elementwise))
 
 
+@batches(np.float64, np.float32)
+def conversion(s: Batch, op: core.Call) -> Rep | None:
+    """Of numbers: an array of such numbers."""
+    return Dense(s.fit(s.dense(op.operands[0]), op.result)) if len(op.operands) == 1 else None
+
+
 @batches(float, np.ndarray.item)
 def _number(s: Batch, op: core.Call) -> Rep | None:
     """Python floats become elements of an array of float64."""

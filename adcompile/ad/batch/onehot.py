@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -83,7 +83,7 @@ class OneHot:
     home: Builder
     like: Value | None = None
     name: str | None = None
-    written: dict[bool, Value] | None = None  # out, with the directions first or last
+    written: dict[Any, Value] | None = None  # in which form: what it is written out
 
     @property
     def rank(self) -> int:
@@ -137,6 +137,9 @@ def shaped(d: OneHot) -> Value | None:
     if d.like is not None:
         return d.like
     for term in d.terms:
+        leaf = getattr(term.key, "like", None)  # what the indices number
+        if leaf is not None and term.place is None and is_whole(leaf, d.type):
+            return leaf
         for v in (term.idx, term.p) if term.place is None else ():
             if is_whole(v, d.type):
                 return v

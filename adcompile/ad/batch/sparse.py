@@ -35,7 +35,7 @@ from adcompile.ir import core
 from adcompile.ir.core import Value
 from adcompile.ir.infer import index_kind, values
 from adcompile.ir.infer.table import Shape
-from adcompile.ir.types import Array, Scalar
+from adcompile.ir.types import INT, Array, Scalar
 from adcompile.passes.sums import is_zero
 
 _MUL = (operator.mul, np.multiply)
@@ -314,7 +314,17 @@ def index(s: Batch, op: core.Index) -> Rep | None:
     distinct = index_kind(x, op.spec, at) == "basic" or not may_repeat(at)
     key = ("index", op.spec, *map(key_of, at))
     start = start_of(op.spec, at) if rank_of(x) == 1 else None
-    return _each(s, op, d, lambda v: s.b.index(v, op.spec, at), key, distinct, start)
+    found = _each(s, op, d, lambda v: s.b.index(v, op.spec, at), key, distinct, start)
+    if found is not None and d.rank == 1 and op.spec == ("value",) and _are_ints(at[0]):
+        terms = zip(found.terms, d.terms)
+        found.terms = [replace(new, idx=at[0]) if t.all else new for new, t in terms]
+    return found
+
+
+def _are_ints(v: Value) -> bool:
+    """Whether the elements that `v` picks of a vector have the numbers that it says."""
+    t = v.type
+    return t == INT if isinstance(t, Scalar) else isinstance(t, Array) and t.dtype.kind in "iu"
 
 
 # --- writes ---------------------------------------------------------------------------------------

@@ -49,7 +49,7 @@ def find(fn: Function) -> Rule | None:
         return found
     ufunc = isinstance(fn, np.ufunc) and fn.signature is None
     conversion = isinstance(fn, type) and issubclass(fn, np.number | np.bool)
-    return RULES[np.add] if ufunc or conversion else None
+    return RULES[np.add] if ufunc else RULES[np.float64] if conversion else None
 
 
 # Arguments of which no element is read: a result is plain unless another argument is batched.

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from adcompile import runtime
 from adcompile.ad.batch.layout import Items, Layout, batched_type, children, item_of
 from adcompile.ad.batch.onehot import OneHot
 from adcompile.ad.batch.written import written_out
@@ -173,12 +174,20 @@ def repack(s: Batch, rep: Rep, t: Seq, layout: Layout) -> Value:
     want = batched_type(t, layout, s.size)
     assert isinstance(want, Seq)
     start = s.b.new_seq(want.item)
-    if isinstance(value.owner, core.NewSeq) and not value.owner.operands:
+    owner = value.owner
+    if isinstance(owner, core.NewSeq) and not owner.operands:
         return start
+    zero = isinstance(owner, core.Call) and owner.fn is runtime.zeros_like and have is False
 
     def body(i: Value, carried: list[Value]) -> list[Value]:
         item = wrapped(s.b.index(value, ("value",), [i]), have)
-        return [s.b.append(carried[0], pack(s, item, t.item, item_of(layout)))]
+        if zero and item_of(layout) is True:
+            assert isinstance(item, Value)
+            sizes = extents(s.b, item) if values.array_of(item).rank else []
+            new = zeros(s.b, [s.n, *sizes], values.as_array(t.item).dtype)
+        else:
+            new = pack(s, item, t.item, item_of(layout))
+        return [s.b.append(carried[0], new)]
 
     return loop(s, s.b.call(len, value), [start], body)[0]
 

@@ -276,7 +276,7 @@ def heat(u, k):
 
 def newton(a):
     x = a
-    while np.abs(x * x - a).max() > 1e-10:
+    while np.abs(x * x - a).max() > 1e-6:
         x = 0.5 * (x + a / x)
     return x, x.sum()
 

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from adcompile import trees
+from adcompile.ad.batch.walk import HANDLERS
+from adcompile.ir import core
 from tests.ad import everyday, inplace, writes
 from tests.ad.batch.harness import check, check_fanned, check_hessian, is_float
 from tests.gallery.programs import pairs
@@ -139,3 +141,17 @@ def test_trees() -> None:
     params = {"layers": layers, "scale": 1.5, "name": 3}
     check(network, params, normal((4, 3)), wrt=(0,))
     check(network, params, normal((4, 3)), wrt=(0, 1))
+
+
+# --- ops ------------------------------------------------------------------------------------------
+
+
+def subclasses(cls: type) -> set[type]:
+    return {c for direct in cls.__subclasses__() for c in (direct, *subclasses(direct))}
+
+
+def test_every_kind_of_op_is_handled() -> None:
+    plain = {core.Const, core.Global, core.Undef}  # have no operands
+    ends = {core.Yield, core.Return}
+    kinds = {c for c in subclasses(core.Op) if c.__module__.startswith("adcompile.ir.")}
+    assert kinds - set(HANDLERS) == plain | ends
