@@ -68,6 +68,7 @@ class _Search:
                 self.live.values.update(r for p, r in pairs if p in self.live.values)
         self.known: dict[_Key, Any] = {}  # the latest live value in scope for each key
         self.visible: set[Value] = set()
+        self.undefined: set[Value] = set()  # what has no value on some way to it
         self.later: dict[Value, Value] = {}  # what was written into → what it is afterwards
         self.rename = Renaming()
 
@@ -104,6 +105,8 @@ class _Search:
         self.visible.update(values)
         scope.values.extend(values)
         for v in values:
+            if isinstance(v.owner, core.Undef) or not self.undefined.isdisjoint(_sources(v)):
+                self.undefined.add(v)
             if v in self.live.values:
                 self.remember(v, scope, order)
 
@@ -125,7 +128,7 @@ class _Search:
 
     def remember(self, v: Value, scope: _Scope, order: int = 0) -> None:
         """`v` is there to be asked for its shape, until its scope ends."""
-        if not isinstance(v.type, Array) or not v.type.shape:
+        if not isinstance(v.type, Array) or not v.type.shape or v in self.undefined:
             return
         named = v.name is not None and order == 0
         for dtype in (None, v.type.dtype):
@@ -175,6 +178,17 @@ class _Search:
         self.live.values.add(answer)
         self.define([answer], scope, query.order)
         return True
+
+
+def _sources(v: Value) -> list[Value]:
+    """What the result `v` of control flow may be."""
+    op = v.owner
+    if isinstance(op, core.If | core.Try):
+        return [block.yields[op.results.index(v)] for block in op.blocks]
+    if isinstance(op, core.For | core.While):
+        k = op.results.index(v)
+        return [op.inits[k], op.body.yields[k]]
+    return []
 
 
 def _answer(b: Builder, query: core.Call, sizes: list[Value]) -> Value:

@@ -179,3 +179,26 @@ def test_what_the_user_asks_stays():
         return %1
         """,
     )
+
+
+def test_a_value_that_one_path_leaves_undefined_is_not_asked():
+    """`y` is there in one branch alone; the shape of `z` is, whichever was taken."""
+
+    def body(b, flag, x):
+        def short(inner):
+            return inner.call(MUL, x, x), inner.undef(VECTOR)
+
+        def long(inner):
+            y = inner.call(ADD, x, 1.0)
+            return inner.call(MUL, y, x), y
+
+        z, y = if_(b.at(b.loc, 0), flag, short, long)
+        named(y, "y")
+        n = b.member(np.size, "size", z)
+        (again,) = if_(b, flag, lambda i: (x,), lambda i: (y,))
+        return n, again
+
+    fn = make(body, flag=BOOL, x=VECTOR)
+    shapes.run(fn)
+    (query,) = [op for op in fn.block.ops if isinstance(op, core.Call) and op.fn is np.size]
+    assert query.operands[0].name != "y"
