@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import inspect
 import pickle
 import subprocess
@@ -18,6 +19,7 @@ from adcompile import (
     SignatureError,
     SourceUnavailable,
     TypeMismatch,
+    UnsupportedSyntax,
     elementwise_grad,
     grad,
     hessian,
@@ -784,6 +786,26 @@ def test_options_in_programs():
     expected = grad(lambda x: np.sum(2 * x**3 * Y) + np.sum(2 * x**7 * Y**3) + np.sum(x * x))(x)
     same(grad(f)(x), expected)
     same(f(x), np.sum(2 * x * rest) + np.sum(2 * x**7 * Y**3) + np.sum(x * x))
+
+
+@functools.lru_cache
+def cached_cube(x):
+    return x * x * x
+
+
+def test_caches_are_looked_through_in_programs():
+    same(grad(lambda x: grad(cached_cube)(x))(2.0), 12.0)
+
+
+def calls_itself_in_its_derivative(x, n):
+    if n == 0:
+        return x
+    return grad(lambda z: calls_itself_in_its_derivative(z, n - 1) ** 2)(x)
+
+
+def test_recursion_through_a_derivative_alone_is_refused():
+    with pytest.raises(UnsupportedSyntax, match="only through its own derivative"):
+        grad(calls_itself_in_its_derivative)(2.0, 2)
 
 
 def test_what_a_pullback_returns_in_a_program_is_its_own():

@@ -467,7 +467,7 @@ def _capture(
             params.append(Param(name))
             values[name] = v
             inner.parameters[p] = name
-            inner.heap.seal(p, _SEALED)
+            inner.heap.seal(p, f"`{cell.name}` cannot be written: {_SEALED}")
             own.append(p)
         sealed = _frozen(template)
         inner.store.set(cell, joins.instantiate(sealed, iter(own), inner.store.set, {}))
