@@ -89,9 +89,7 @@ def effects(fn: Function, nesting: Nesting) -> set[Op]:
 def guarded(op: core.Try) -> list[Op]:
     """What of the program may raise in the body of a `try`: that decides which path is taken."""
     inside = core.walk(op.body)
-    return [
-        o for o in inside if o.order <= op.order and type(o) not in STRUCTURED and may_raise(o)
-    ]
+    return [o for o in inside if o.order <= op.order and type(o) not in STRUCTURED and may_raise(o)]
 
 
 def _impure_functions(root: Function) -> set[Function]:

@@ -16,7 +16,7 @@ from adcompile.ir.infer import sizes
 from adcompile.ir.infer.elementwise import elementwise
 from adcompile.ir.infer.samples import run, sample
 from adcompile.ir.infer.table import ENTRIES, Result
-from adcompile.ir.infer.values import array_of, known, size_of
+from adcompile.ir.infer.values import known, size_of
 from adcompile.ir.types import (
     BOOL,
     Array,
