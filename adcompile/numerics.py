@@ -7,8 +7,8 @@ moves elements (an index, a write, `np.where`) moves the blame in the same way; 
 functions take the earlier one at each place; any other function takes the earliest of all.
 
 An error is raised where blame gets out: in a result, in what is written over a parameter, in a
-decision of the program or an integer, in an exception. So what `np.where` masks, or what becomes finite again
-(`1 / inf`), is no error, and what is reported is nevertheless the op that came first.
+decision of the program or an integer, in an exception. So what `np.where` masks, or what becomes
+finite again (`1 / inf`), is no error, and what is reported is nevertheless the op that came first.
 
 The blame of values is in the manner of origin tracking in Valgrind's Memcheck and in "Tracking bad
 apples" (Bond et al., 2007).

@@ -100,6 +100,5 @@ def masked_times(d: Any, p: Any) -> Any:
     """`d * p`, and zero wherever `d` is zero, whatever `p` is there."""
     if np.ndim(d) or np.ndim(p):
         return np.where(d != 0, d * p, 0)
-    if d != 0:
-        return d * p
-    return d * (p.dtype.type(0) if isinstance(p, np.generic | np.ndarray) else 0.0)
+    zero: Any = p.dtype.type(0) if isinstance(p, np.generic | np.ndarray) else 0.0
+    return d * (p if d != 0 else zero)

@@ -42,6 +42,7 @@ _NOTHING: frozenset[int] = frozenset()
 _NOWHERE = (*Writer, *Loop, Alias, core.Scope, core.Try, core.Unpack)
 _ENDS = (Break, core.Return)
 _CONTAINERS = (core.Make, core.Append)
+_HANDS_ON = (core.Return, core.Partial, *_CONTAINERS)
 
 
 class Size(NamedTuple):
@@ -247,7 +248,7 @@ class _Nester:
         same, orders = op.loc.stmt is user.loc.stmt, {self.plan.order[op], self.plan.order[user]}
         if same and (len(orders) == 1 or 0 not in orders):
             return True
-        if isinstance(op, core.Make) and isinstance(user, (core.Return, core.Partial, *_CONTAINERS)):
+        if isinstance(op, core.Make) and isinstance(user, _HANDS_ON):
             return True
         if isinstance(user, (Break, core.Yield)):
             return True

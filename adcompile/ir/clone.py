@@ -31,9 +31,7 @@ def clone_block(block: Block, mapping: dict[Value, Value]) -> Block:
 def clone_function(fn: Function) -> Function:
     """A copy of `fn`; functions that it invokes are shared."""
     params = [dataclasses.replace(p) for p in fn.params]
-    return Function(
-        fn.name, clone_block(fn.block, {}), params, fn.doc, fn.loc, beside=fn.beside
-    )
+    return Function(fn.name, clone_block(fn.block, {}), params, fn.doc, fn.loc, beside=fn.beside)
 
 
 def inline(
