@@ -201,7 +201,7 @@ def _narrow(op: core.For, site: Block, nest: Nest, links: dict[Op, Op]) -> Block
 
     A backward body that is one branch with an idle side becomes its busy side.
     """
-    while len(op.body.ops) == 2:
+    while len(op.body.ops) == 2 and site in nest.around:  # (else the primal loop is gone)
         branch, end = op.body.ops
         primal = links.get(branch)
         if not isinstance(branch, core.If) or primal not in site.ops:

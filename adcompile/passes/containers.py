@@ -177,7 +177,7 @@ def axis_dropped(m: Match, op: core.Call) -> Value | None:
 def sum_of_negative(m: Match, op: core.Call) -> Value | None:
     """np.sum(-x) → -np.sum(x): a smaller array to negate"""
     inner = m.only(op.operands[0], NEG)
-    if inner is None:
+    if inner is None or len(op.args) != 1 or not {"axis", "keepdims"}.issuperset(op.keywords):
         return None
     made = m.builder.call_op(np.sum, [inner[0]], op.kwargs, member=op.member)
     return m.call(operator.neg, made.result)

@@ -278,3 +278,17 @@ def test_the_callers_arrays_stay():
     d_x = grad(f)(x)
     assert np.array_equal(x, X) and np.array_equal(scale, np.ones(11))
     assert not np.shares_memory(d_x, x) and not np.shares_memory(d_x, scale)
+
+
+def test_a_branch_in_a_loop_whose_result_nobody_asked_for():
+    """The primal loop is gone, so that there is no iteration to be left out of a tape."""
+
+    def f(x, c):
+        s = 0.0
+        for _ in range(3):
+            s = s + (x * x if c else 1.0)
+        return s
+
+    assert grad(f)(2.0, True) == 12.0
+    assert grad(f)(2.0, False) == 0.0
+    assert value_and_grad(f)(2.0, True) == (12.0, 12.0)
