@@ -1,6 +1,9 @@
 """adcompile: plain Python and NumPy in, a plain Python gradient out."""
 
-from adcompile import optim, rules
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from adcompile import optim
 from adcompile.api import (
     elementwise_grad,
     grad,
@@ -11,7 +14,6 @@ from adcompile.api import (
     value_and_grad,
     vjp,
 )
-from adcompile.debugging import debug
 from adcompile.derivative import Derivative
 from adcompile.errors import (
     AdcompileError,
@@ -29,7 +31,11 @@ from adcompile.hooks import clip_gradient, gradient_of
 from adcompile.optim.training import train_step
 from adcompile.runtime import stop_gradient
 from adcompile.specialisation import Specialisation
-from adcompile.testing import check_grads, check_rule
+
+if TYPE_CHECKING:
+    from adcompile import rules
+    from adcompile.debugging import debug
+    from adcompile.testing import check_grads, check_rule
 
 __all__ = [
     "AdcompileError",
@@ -62,3 +68,23 @@ __all__ = [
     "value_and_grad",
     "vjp",
 ]
+
+# Where names are that most programs do without: imported when they are asked for (PEP 562).
+_LATER = {
+    "check_grads": "adcompile.testing",
+    "check_rule": "adcompile.testing",
+    "debug": "adcompile.debugging",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name in ("rules", "testing"):
+        return import_module(f"adcompile.{name}")
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_LATER[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

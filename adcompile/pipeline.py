@@ -19,6 +19,7 @@ from adcompile.ir.core import Function
 from adcompile.ir.types import Type
 from adcompile.modes import Derived, Grad, Mode
 from adcompile.modes.base import Given
+from adcompile.optim import lowering  # noqa: F401  (what it says is noted by the frontend)
 from adcompile.passes import (
     checks,
     cse,

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import enum
 import functools
-import json
 import types
 from collections.abc import Hashable, Sequence
 from typing import Any
@@ -24,6 +23,7 @@ from adcompile import classes
 from adcompile.bound import BoundDerivative
 from adcompile.errors import TypeMismatch
 from adcompile.ir.types import Array, Dim, Opaque, Scalar, Seq, Static, Tree, Type, scalar_kind
+from adcompile.trees import quoted
 
 __all__ = ["Path", "classify", "fix_values", "look_up", "path_text", "replaced"]
 
@@ -197,7 +197,6 @@ def path_text(path: Path, arguments: dict[str, Any] | None = None) -> str:
     text, value = str(path[0]), arguments[path[0]] if arguments is not None else None
     for key in path[1:]:
         attribute = isinstance(key, str) and not isinstance(value, dict) and value is not None
-        shown = json.dumps(key, ensure_ascii=False) if isinstance(key, str) else repr(key)
-        text += f".{key}" if attribute else f"[{shown}]"
+        text += f".{key}" if attribute else f"[{quoted(key)}]"
         value = child(value, key) if value is not None else None
     return text

@@ -10,18 +10,19 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from adcompile.codegen.python import Generated
 from adcompile.errors import SignatureError
-from adcompile.frontend.scopes import Handle
 from adcompile.frontend.wanted import ALIASES, FIXED, LAYOUTS, NeedLayout, NeedStatic
 from adcompile.guards import MISSED, Global
-from adcompile.ir.core import Function, GlobalRef
+from adcompile.ir.core import Function, GlobalRef, Handle
 from adcompile.ir.printer import to_text
 from adcompile.ir.types import Opaque, Static, Type
 from adcompile.overlap import Aliases, aliases
 from adcompile.signature import Path, child, classify, fix_values, look_up, replaced
+
+if TYPE_CHECKING:
+    from adcompile.codegen.python import Generated
 
 __all__ = ["Specialisation", "Specialisations", "globals_of"]
 

@@ -15,7 +15,6 @@ compared with the structure of another, dicts match by their keys, in any order.
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -226,6 +225,11 @@ def _make(structure: Structure, children: list[Any]) -> Any:
 
 def step(kind: type, key: Any) -> str:
     """How a path goes on from a node of this kind to what it holds under `key`."""
-    if isinstance(key, str):
-        return f"[{json.dumps(key, ensure_ascii=False)}]" if kind is dict else f".{key}"
-    return f"[{key!r}]"
+    return f".{key}" if isinstance(key, str) and kind is not dict else f"[{quoted(key)}]"
+
+
+def quoted(key: Any) -> str:
+    """A key in source code: strings in double quotes."""
+    import json  # for messages and generated text alone
+
+    return json.dumps(key, ensure_ascii=False) if isinstance(key, str) else repr(key)

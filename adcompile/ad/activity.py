@@ -13,25 +13,8 @@ from collections.abc import Iterable
 from adcompile import errors
 from adcompile.ir import core
 from adcompile.ir.core import Block, Function, Op, Value
-from adcompile.ir.types import SAVED, Array, Opaque, Scalar, Seq, Tree, Type
+from adcompile.ir.types import Array, Scalar, carries_derivative
 from adcompile.rules.registry import lookup
-
-
-def carries_derivative(t: Type) -> bool:
-    """Whether a value of type `t` can hold a derivative: real numbers, or containers of them."""
-    match t:
-        case Scalar(kind):
-            return kind in ("float", "complex")
-        case Array(dtype):
-            return dtype.kind in "fc"
-        case Tree():
-            return any(carries_derivative(item) for item in t.items)
-        case Seq(item):
-            return carries_derivative(item)
-        case Opaque(cls):  # what an unknown function gave; not an object of a library
-            return cls is object or t == SAVED
-        case _:
-            return False
 
 
 def differentiable(op: Op) -> bool:

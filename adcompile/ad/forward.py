@@ -19,7 +19,6 @@ from adcompile.ad import (
     marks,
     masks,
 )
-from adcompile.ad.activity import carries_derivative
 from adcompile.ad.tangents import (
     Forward,
     Sweep,
@@ -35,7 +34,7 @@ from adcompile.ir import core
 from adcompile.ir.core import Block, Function, Op, Value
 from adcompile.ir.identities import Alias, Hook
 from adcompile.ir.infer import is_known
-from adcompile.ir.types import Array, Seq, Tree
+from adcompile.ir.types import Array, Seq, Tree, carries_derivative
 from adcompile.rules.apply import apply, apply_parts
 from adcompile.rules.registry import Rules, lookup
 

@@ -12,7 +12,7 @@ from adcompile.ad import (  # noqa: F401  (they register their handlers)
     lists,
 )
 from adcompile.ad.activity import active_values
-from adcompile.ad.invoke import start
+from adcompile.ad.invoke import Pair, pair_of, start
 from adcompile.ad.sweep import Path, Sweep, gradient_of
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
@@ -34,6 +34,15 @@ def backward(
     _name_leaves(fn, sweep)
     frame = start(fn, sweep, [(out, seed)], b)
     return sweep, [gradient_of(frame, p, ()) for p in sources]
+
+
+def split(fn: Function, wrt: Sequence[int], order: int) -> tuple[Sweep, Pair]:
+    """Both halves of the derivative of the first result of `fn`, of order `order`.
+
+    They stand in one function, and are parted where `ad.saved` settles the sweep.
+    """
+    sweep = Sweep(set(), {}, order)
+    return sweep, pair_of(sweep, fn, tuple(wrt), (0,))
 
 
 def _name_leaves(fn: Function, sweep: Sweep) -> None:

@@ -20,12 +20,11 @@ from typing import Any
 
 from adcompile import errors, runtime
 from adcompile.ad import cotangents as cot
-from adcompile.ad.activity import carries_derivative
 from adcompile.ad.marks import PLAIN, Mark, Marks
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import Block, Function, Op, Value
-from adcompile.ir.types import SAVED, Scalar, Seq, Tree, Type
+from adcompile.ir.types import SAVED, Scalar, Seq, Tree, Type, carries_derivative
 
 Path = tuple[Hashable, ...]  # to a leaf of a tree value; () for the value itself
 

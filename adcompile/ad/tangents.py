@@ -15,12 +15,22 @@ from typing import Any
 from adcompile import errors
 from adcompile.ad import cotangents as cot
 from adcompile.ad import marks
-from adcompile.ad.activity import active_values, carries_derivative
+from adcompile.ad.activity import active_values
 from adcompile.ad.tapes import Tapes, tapes
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import Block, Function, Op, Param, Value
-from adcompile.ir.types import NONE, SAVED, Array, Scalar, Seq, Tree, Type, Undefined
+from adcompile.ir.types import (
+    NONE,
+    SAVED,
+    Array,
+    Scalar,
+    Seq,
+    Tree,
+    Type,
+    Undefined,
+    carries_derivative,
+)
 
 Tangent = Value | tuple | None  # None is zero; a tuple has one entry for each child of a tree
 Steps = Generator["Steps", None, None]  # hands over inner blocks, so that nesting is not recursion

@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from adcompile.ad.activity import carries_derivative
 from adcompile.ir import core
 from adcompile.ir.core import Block, Function, Op, Value
-from adcompile.ir.types import Seq, Tree, Type
+from adcompile.ir.types import Seq, Tree, Type, carries_derivative
 
 
 @dataclass(eq=False, slots=True)

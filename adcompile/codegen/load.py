@@ -16,14 +16,16 @@ import re
 import sys
 import types
 import weakref
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from adcompile import runtime
-from adcompile.codegen.python import Generated
 from adcompile.errors import SignatureError
 from adcompile.ir.core import Loc
+
+if TYPE_CHECKING:
+    from adcompile.codegen.python import Generated
 
 __all__ = ["add_note", "explain", "load", "standalone"]
 

@@ -33,7 +33,7 @@ from adcompile.ir.core import Block, Function, Param, Value
 from adcompile.ir.types import Array, Tree, Undefined, scalar_kind
 from adcompile.modes import CHAINS, Derived, Grad, Mode
 from adcompile.modes.base import Given
-from adcompile.modes.packed import adapted
+from adcompile.modes.unpacking import adapted
 from adcompile.wrt import check_real_type
 
 _SEALED = "it belongs to the function around a derivative, which is taken without side effects"

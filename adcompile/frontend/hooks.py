@@ -24,11 +24,11 @@ from adcompile.frontend import calls, expressions, prune
 from adcompile.frontend.context import Arm, Context
 from adcompile.frontend.heap import is_reference
 from adcompile.frontend.operands import Leaf, Lost, Obj, Operand, Tup, Unbound, is_bottom
-from adcompile.frontend.scopes import Cell, Handle, Place, outside
+from adcompile.frontend.scopes import Cell, Place, outside
 from adcompile.frontend.source import loc_of
 from adcompile.hooks import gradient_of
 from adcompile.ir import core
-from adcompile.ir.core import Block, Function, Param, Value, defined_in
+from adcompile.ir.core import Block, Function, Handle, Param, Value, defined_in
 from adcompile.ir.identities import Hook
 from adcompile.ir.types import NONE, Array, Opaque, Scalar, describe, is_inexact, is_many
 

@@ -148,10 +148,6 @@ class Outside:
     ref: GlobalRef
 
 
-class Handle(GlobalRef):
-    """A name from outside that stands for its object, whatever that holds at the moment."""
-
-
 def outside(
     function: types.FunctionType | None, name: str, is_global: bool = False
 ) -> Outside | None:

@@ -74,7 +74,7 @@ class Block:
         return self.ops[-1].operands
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Op:
     """Operands in, results out. Subclasses add their attributes as further fields.
 
@@ -90,6 +90,9 @@ class Op:
         for r in self.results:
             r.owner = self
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}, line {self.loc.line}, order {self.order}>"
+
     @property
     def blocks(self) -> list[Block]:
         return []
@@ -103,14 +106,14 @@ class Op:
 # --- leaves -------------------------------------------------------------------------------------
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Const(Op):
     """A Python object: a number, None, a string, a dtype, a function, a tuple of such."""
 
     value: Any = None
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Global(Op):
     """Plain data from outside the function (a global, a closure cell), read at each call."""
 
@@ -126,15 +129,20 @@ class GlobalRef:
     key: Hashable = None  # (id of namespace or cell, name): equal keys are the same variable
 
 
-@dataclass(eq=False, slots=True)
+class Handle(GlobalRef):
+    """A name from outside that stands for its object, whatever that holds at the moment."""
+
+
 class Undef(Op):
     """A value that is never looked at (a variable not assigned on this path)."""
+
+    __slots__ = ()
 
 
 # --- computing ----------------------------------------------------------------------------------
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Call(Op):
     """A call of a Python callable: operators are `operator.add` and its kin.
 
@@ -174,7 +182,7 @@ Entry = str | Slice | None | type(Ellipsis)
 Spec = tuple[Entry, ...]
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Index(Op):
     """`x[...]` of an array: operands are x and the index's values in the order of `spec`.
 
@@ -201,7 +209,7 @@ class ViewCall:
 Step = Spec | ViewCall  # one view of a chain: `x[1:]`, `x.T`
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Update(Op):
     """`x[...] = v` or `x[...] += v` as a new value.
 
@@ -234,32 +242,35 @@ def operand_count(step: Step) -> int:
     return slices + sum(1 for e in step if e == "value")
 
 
-@dataclass(eq=False, slots=True)
 class Make(Op):
     """Build a container: the result's type is a `Tree` whose items are the operands in order."""
 
+    __slots__ = ()
 
-@dataclass(eq=False, slots=True)
+
+@dataclass(eq=False, repr=False, slots=True)
 class Item(Op):
     """One child of a tree: `params["W"]`, `pair[0]`, `model.bias` (as the tree's class has it)."""
 
     key: Hashable = None
 
 
-@dataclass(eq=False, slots=True)
 class Unpack(Op):
     """All children of a tuple or list, one result each: `a, b = pair`."""
+
+    __slots__ = ()
 
 
 # --- lists of unknown length (and tapes) --------------------------------------------------------
 
 
-@dataclass(eq=False, slots=True)
 class NewSeq(Op):
     """`[]`. Operands, if any, are its first items."""
 
+    __slots__ = ()
 
-@dataclass(eq=False, slots=True)
+
+@dataclass(eq=False, repr=False, slots=True)
 class Append(Op):
     """`seq.append(item)` as a new value: operands are seq and item.
 
@@ -269,9 +280,10 @@ class Append(Op):
     purpose: str | None = None
 
 
-@dataclass(eq=False, slots=True)
 class Pop(Op):
     """`item = seq.pop()`: results are [rest, item]. What `Append` is to the adjoint."""
+
+    __slots__ = ()
 
 
 # Reading a Seq is `Index` with one "value" entry; `len` is a Call.
@@ -280,7 +292,7 @@ class Pop(Op):
 # --- control flow -------------------------------------------------------------------------------
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class If(Op):
     """operands: [condition]. Blocks take no parameters and yield one value a result.
 
@@ -296,7 +308,7 @@ class If(Op):
         return [self.then, self.orelse]
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class For(Op):
     """Counted loop. Results are the last carried values.
 
@@ -331,7 +343,7 @@ class For(Op):
         return self.body.params[1:]
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class While(Op):
     """operands: the initial values. `cond` and `body` each take the carried values as parameters.
 
@@ -355,21 +367,21 @@ class While(Op):
         return self.body.params
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Invoke(Op):
     """A call of another `Function` of the module, kept as a call (recursion, large callees)."""
 
     callee: Function = field(kw_only=True)
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Partial(Op):
     """operands: [saved]. The callee with its last argument bound: what a VJP returns."""
 
     callee: Function = field(kw_only=True)
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Scope(Op):
     """`with manager: body` for a manager that touches no value: [manager] in.
 
@@ -385,7 +397,7 @@ class Scope(Op):
         return [self.body]
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Try(Op):
     """`try: body` and `except classes as e: handler`: operands are the classes that are caught.
 
@@ -405,32 +417,37 @@ class Try(Op):
 # --- effects and terminators --------------------------------------------------------------------
 
 
-@dataclass(eq=False, slots=True)
 class Assert(Op):
     """operands: [condition] or [condition, message]."""
 
+    __slots__ = ()
 
-@dataclass(eq=False, slots=True)
+
 class Raise(Op):
     """operands: [exception] or [exception, cause]. What follows in the block never runs."""
 
+    __slots__ = ()
 
-@dataclass(eq=False, slots=True)
+
 class Write(Op):
     """operands: [array, value]: `array[...] = value`, seen by the caller (a compiled step).
 
     The result is the array as it is afterwards; the operand is not to be read any more.
     """
 
+    __slots__ = ()
 
-@dataclass(eq=False, slots=True)
+
 class Yield(Op):
     """Ends a nested block."""
 
+    __slots__ = ()
 
-@dataclass(eq=False, slots=True)
+
 class Return(Op):
     """Ends a function: one operand a result (several print as a tuple)."""
+
+    __slots__ = ()
 
 
 @dataclass(eq=False, slots=True)

@@ -240,6 +240,23 @@ def is_inexact(t: Type) -> bool:
     return isinstance(t, Array) and t.dtype.kind == "f"
 
 
+def carries_derivative(t: Type) -> bool:
+    """Whether a value of type `t` can hold a derivative: real numbers, or containers of them."""
+    match t:
+        case Scalar(kind):
+            return kind in ("float", "complex")
+        case Array(dtype):
+            return dtype.kind in "fc"
+        case Tree():
+            return any(carries_derivative(item) for item in t.items)
+        case Seq(item):
+            return carries_derivative(item)
+        case Opaque(cls):  # what an unknown function gave; not an object of a library
+            return cls is object or t == SAVED
+        case _:
+            return False
+
+
 def scalar_kind(value: object) -> str | None:
     """The kind of a Python number, or None (NumPy scalars are arrays of rank 0)."""
     return next(

@@ -3,6 +3,9 @@
 A `Derived` is a mode and the function that it is a derivative of, which may be a `Derived` itself.
 `pipeline.build` makes the SSA of the inner function first and hands it to `Mode.derive`: the output
 of one mode is the input of the next, so modes nest to any order without knowing of each other.
+
+A mode is made when `grad(f)` is called, but differentiates nothing before `f` is compiled: what is
+needed for that is imported there, so that importing adcompile takes little time.
 """
 
 from __future__ import annotations
@@ -11,17 +14,19 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from adcompile import errors
 from adcompile import wrt as wrt_
-from adcompile.ad.sweep import Sweep
 from adcompile.ir import core
-from adcompile.ir.builder import Builder
 from adcompile.ir.core import Function, Loc, Value
 from adcompile.ir.types import Type
 from adcompile.signature import Path
 from adcompile.wrt import Wrt
+
+if TYPE_CHECKING:
+    from adcompile.ad.sweep import Sweep
+    from adcompile.ir.builder import Builder
 
 # What `grad` and its kin make of a function, by their options: one mode on top of the other.
 CHAINS: dict[Callable[..., Any], Callable[..., tuple[Mode, ...]]] = {}
@@ -159,6 +164,8 @@ class Mode(ABC):
 
 def open_end(fn: Function) -> tuple[Value, Builder]:
     """Take off the `Return` of `fn`: what it returned, and a builder for a derivative behind it."""
+    from adcompile.ir.builder import Builder
+
     ops = (op for f in core.callees(fn) for op in core.walk(f.block))
     order = 1 + max((op.order for op in ops), default=0)
     ret = fn.block.ops.pop()

@@ -5,20 +5,21 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from adcompile import wrt as wrt_
-from adcompile.ad.forward import jvp
-from adcompile.ad.sweep import Sweep
 from adcompile.errors import NotDifferentiable, SignatureError
-from adcompile.ir.builder import Builder
-from adcompile.ir.clone import inline
 from adcompile.ir.core import Function, Loc, Value
 from adcompile.ir.types import Type
 from adcompile.modes.base import Given, Mode, split_aux
-from adcompile.modes.packed import Names, Packed
+from adcompile.modes.packed import Names
 from adcompile.signature import Path
 from adcompile.wrt import Wrt
+
+if TYPE_CHECKING:
+    from adcompile.ad.sweep import Sweep
+    from adcompile.ir.builder import Builder
+    from adcompile.modes.unpacking import Packed
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +104,7 @@ class Jvp(Mode):
             raise
 
     def derive(self, fn: Function, given: Given) -> tuple[Function, Sweep | None]:
-        packed = Packed.of(fn, self.packing, given)
-        values, dots, b = self._results(fn, packed)
+        packed, values, dots, b = self._results(fn, given)
         value, dot = (_one(b, vs) for vs in (values, dots))
         aux = []
         if self.has_aux:
@@ -113,8 +113,15 @@ class Jvp(Mode):
             aux = [rest]
         return self._made(fn, packed, b, [value, dot, *aux]), None
 
-    def _results(self, fn: Function, packed: Packed) -> tuple[list[Value], list[Value], Builder]:
+    def _results(
+        self, fn: Function, given: Given
+    ) -> tuple[Packed, list[Value], list[Value], Builder]:
         """What `fn` returns and its tangents, laid down behind the head that unpacks arguments."""
+        from adcompile.ad.forward import jvp
+        from adcompile.ir.clone import inline
+        from adcompile.modes.unpacking import Packed
+
+        packed = Packed.of(fn, self.packing, given)
         wrt = self._tangents_of(fn, packed)
         positions = [[p.name for p in fn.params].index(name) for name in wrt]
         made = jvp(fn, positions)
@@ -122,7 +129,7 @@ class Jvp(Mode):
         results = inline(packed.b, made, [*args, *wrt.values()], relocate=False)
         last, packed.beside = made.block.ops[-1], made.beside
         count = len(results) // 2
-        return results[:count], results[count:], packed.b.at(last.loc, last.order)
+        return packed, results[:count], results[count:], packed.b.at(last.loc, last.order)
 
     def _tangents_of(self, fn: Function, packed: Packed) -> dict[str, Value]:
         """The tangents that are passed, by the names of what they belong to."""
@@ -159,8 +166,7 @@ class Hvp(Jvp):
     packing: ClassVar[Names] = Names("args", "v", "hvp(f)((x,), v)")
 
     def derive(self, fn: Function, given: Given) -> tuple[Function, Sweep | None]:
-        packed = Packed.of(fn, self.packing, given)
-        values, dots, b = self._results(fn, packed)
+        packed, values, dots, b = self._results(fn, given)
         aux = values[1:] if self.has_aux else []
         return self._made(fn, packed, b, [dots[0], *aux]), None
 

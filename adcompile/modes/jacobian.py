@@ -5,23 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from adcompile import errors
-from adcompile.ad.activity import carries_derivative
-from adcompile.ad.batch import jacobian_blocks
-from adcompile.ad.forward import jvp
-from adcompile.ad.reverse import backward
-from adcompile.ad.sweep import Sweep
 from adcompile.ir import core
-from adcompile.ir.builder import Builder
 from adcompile.ir.core import Function, Loc, Param, Value
-from adcompile.ir.infer import sizes
-from adcompile.ir.types import Array, Dim, Scalar, Size, Tree, Type, describe
+from adcompile.ir.types import Array, Dim, Scalar, Tree, Type, carries_derivative, describe
 from adcompile.modes.base import Given, Mode, open_end, split_aux
-from adcompile.rules.template import evaluated
+
+if TYPE_CHECKING:
+    from adcompile.ad.sweep import Sweep
+    from adcompile.ir.builder import Builder
 
 DIRECTIONS = ("auto", "forward", "reverse")
 
@@ -82,6 +78,8 @@ class Jacobian(Mode):
             )
 
     def _forward(self, fn: Function, wrt: Sequence[int]) -> tuple[Function, Sweep | None]:
+        from adcompile.ad.forward import jvp
+
         made = jvp(fn, wrt)
         ret = made.block.ops[-1]
         value, dot = ret.operands
@@ -93,6 +91,8 @@ class Jacobian(Mode):
         return made, None
 
     def _reverse(self, fn: Function, wrt: Sequence[int]) -> tuple[Function, Sweep | None]:
+        from adcompile.ad.reverse import backward
+
         out, b = open_end(fn)
         value, *aux = split_aux(out, b.loc) if self.has_aux else (out,)
         seed = Value(value.type, f"d_{fn.name}", fn.block)
@@ -102,6 +102,9 @@ class Jacobian(Mode):
 
     def finish(self, fn: Function, sweep: Sweep | None) -> Function:
         """Unit vectors in place of the tangents, or of the cotangent."""
+        from adcompile.ad.batch import jacobian_blocks
+        from adcompile.ir.builder import Builder
+
         ret, count = fn.block.ops[-1], len(self.names)
         if sweep is None:
             dots = fn.block.params[-count:]
@@ -202,6 +205,9 @@ def sizes_of(types: Mapping[str, Type], arguments: Mapping[str, Any]) -> dict[Di
 
 def _count(types: Sequence[Type]) -> tuple[int, int]:
     """How many elements values have, as far as it can be known, and the dimensions of others."""
+    from adcompile.ir.infer.sizes import product
+    from adcompile.rules.template import evaluated
+
     known = SIZES.get() or {}
     count, unknown = 0, 0
     work = list(types)
@@ -210,13 +216,10 @@ def _count(types: Sequence[Type]) -> tuple[int, int]:
         if isinstance(t, Tree):
             work += t.items
         elif isinstance(t, Array) and carries_derivative(t):
-            n = _number(sizes.product(t.shape), known)
+            size = product(t.shape)
+            n = size if isinstance(size, int) else evaluated(size, known)
             count += n or 0
             unknown += 0 if n is not None else t.rank
         elif isinstance(t, Scalar) and carries_derivative(t):
             count += 1
     return unknown, count
-
-
-def _number(n: Size, known: Mapping[Dim, int]) -> int | None:
-    return n if isinstance(n, int) else evaluated(n, known)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from adcompile import errors
-from adcompile.ad.invoke import pair_of
-from adcompile.ad.reverse import backward
-from adcompile.ad.sweep import Sweep
 from adcompile.ir import core
-from adcompile.ir.builder import Builder
 from adcompile.ir.core import Function
 from adcompile.ir.types import PULLBACK, Array, Scalar, Type, describe
 from adcompile.modes.base import Given, Mode, one_or_tuple, open_end, split_aux
-from adcompile.passes import results
+
+if TYPE_CHECKING:
+    from adcompile.ad.sweep import Sweep
+    from adcompile.ir.builder import Builder
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +26,8 @@ class Grad(Mode):
     noun: ClassVar[str] = "gradient"
 
     def derive(self, fn: Function, given: Given) -> tuple[Function, Sweep | None]:
+        from adcompile.ad.reverse import backward
+
         wrt = self.positions(fn)
         out, b = open_end(fn)
         loss, aux = split_aux(out, b.loc) if self.has_aux else (out, None)
@@ -89,13 +90,14 @@ class Vjp(Mode):
 
     def derive(self, fn: Function, given: Given) -> tuple[Function, Sweep | None]:
         """The forward half of `fn`, which is empty until the two halves are split."""
-        wrt = tuple(self.positions(fn))
+        from adcompile.ad.reverse import split
+
+        wrt = self.positions(fn)
         out, b = open_end(fn)
         value, aux = split_aux(out, b.loc) if self.has_aux else (out, None)
         b.at(b.loc, b.order - 1).return_(*([value] if aux is None else [value, aux]))
         fn.name = fn.name.strip("<>")
-        sweep = Sweep(set(), {}, b.order)
-        pair = pair_of(sweep, fn, wrt, (0,))
+        sweep, pair = split(fn, wrt, b.order)
         if self.as_tuple:
             ret = pair.joint.block.ops.pop()
             b = b.into(pair.joint.block).at(ret.loc, ret.order)
@@ -106,6 +108,9 @@ class Vjp(Mode):
 
     def finish(self, fn: Function, sweep: Sweep | None) -> Function:
         """What was saved becomes part of the function that is returned."""
+        from adcompile.ir.builder import Builder
+        from adcompile.passes import results
+
         assert sweep is not None
         pair = next(p for p in sweep.pairs.values() if p.forward is fn)
         ret = fn.block.ops.pop()

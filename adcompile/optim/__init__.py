@@ -8,7 +8,6 @@
 The updates are those of `torch.optim`.
 """
 
-from adcompile.optim import lowering  # noqa: F401  (what it says is noted by the frontend)
 from adcompile.optim.base import Optimizer
 from adcompile.optim.clip import clip_by_global_norm
 from adcompile.optim.methods import SGD, Adagrad, Adam, AdamW, RMSProp

@@ -7,7 +7,6 @@ with such a value is said in `lowering`.
 from __future__ import annotations
 
 import math
-from decimal import Decimal
 
 
 def number(name: str, value: float, below: float = math.inf) -> float:
@@ -36,4 +35,6 @@ def is_off(setting: float) -> bool:
 
 def rest(x: float) -> float:
     """1 - x in decimals, as one would write it: 0.1 for 0.9, not 0.09999999999999998."""
+    from decimal import Decimal
+
     return float(1 - Decimal(repr(x)))

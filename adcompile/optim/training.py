@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from adcompile.codegen.python import Generated
 from adcompile.derivative import Derivative
 from adcompile.errors import SignatureError
 from adcompile.ir.core import Function
 from adcompile.ir.types import Type
 from adcompile.modes import Grad
 from adcompile.optim.base import Optimizer
-from adcompile.pipeline import compile_step
 from adcompile.trees import unflatten
+
+if TYPE_CHECKING:
+    from adcompile.codegen.python import Generated
 
 __all__ = ["TrainStep", "train_step"]
 
@@ -83,6 +84,8 @@ class TrainStep(Derivative):
     def _generate(
         self, positional: list[Type], named: Mapping[str, Type]
     ) -> tuple[Generated, Function]:
+        from adcompile.pipeline import compile_step  # when something is compiled, and no sooner
+
         generated, program, self._names = compile_step(
             self.inner, positional, named, self.optimizer, has_aux=self.mode.has_aux
         )

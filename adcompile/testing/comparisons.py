@@ -91,6 +91,15 @@ def inner(a: Any, b: Any) -> tuple[float, float]:
     return total, size
 
 
+def bits(x: Any) -> Any:
+    """What a number or an array is, bit by bit; anything else is itself."""
+    if not isinstance(x, np.ndarray | np.generic | float):
+        return x
+    a = np.asarray(x)
+    padded = a.dtype.char in "gG"  # a long double has bytes that mean nothing
+    return a.shape, a.dtype, tuple(map(repr, a.ravel())) if padded else a.tobytes()
+
+
 def _form(x: Any) -> tuple[Any, ...]:
     """Shape and dtype of a floating point number or array; () of what is none."""
     if isinstance(x, np.ndarray | np.generic | float):

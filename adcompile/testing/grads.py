@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from adcompile import trees
-from adcompile.testing.comparisons import NUMERIC, SHARP
+from adcompile.testing.comparisons import NUMERIC, SHARP, bits
 from adcompile.testing.differences import STEP
 from adcompile.testing.elements import Comparison, Leaf, derivative_tree, evaluation, is_real, pairs
 from adcompile.testing.elements import replaced as with_leaf
@@ -175,7 +175,7 @@ class _Check:
     def reverse(self, call: Callable[[], tuple[Any, ...]], given: Any) -> tuple[Any, ...]:
         compare = self.comparison("reverse")
         given = [given, *self.along.inputs]
-        before = [_snapshot(v) for v in trees.leaves(given)]
+        before = [bits(v) for v in trees.leaves(given)]
         got = call()
         _check_unchanged(before, given, f"the first call of the {compare.label}")
         again = call()
@@ -235,12 +235,8 @@ def _number(dot: Any, label: str) -> float:
     return float(dot)
 
 
-def _snapshot(leaf: Any) -> Any:
-    return (leaf.shape, leaf.dtype, leaf.tobytes()) if isinstance(leaf, np.ndarray) else leaf
-
-
 def _check_unchanged(before: list[Any], given: Any, when: str) -> None:
-    after = [_snapshot(v) for v in trees.leaves(given)]
+    after = [bits(v) for v in trees.leaves(given)]
     if len(before) != len(after) or any(
         a is not b and isinstance(b, tuple) and a != b for a, b in zip(before, after)
     ):
@@ -249,10 +245,5 @@ def _check_unchanged(before: list[Any], given: Any, when: str) -> None:
 
 def _check_same(first: Any, second: Any) -> None:
     for a, b in zip(trees.leaves(first), trees.leaves(second), strict=True):
-        same = a is b or (
-            np.asarray(a).tobytes() == np.asarray(b).tobytes()
-            if isinstance(a, np.ndarray | np.generic | float)
-            else bool(np.all(a == b))
-        )
-        if not same:
+        if a is not b and bits(a) != bits(b):
             raise AssertionError("a second call with the same arguments gives another result")

@@ -16,7 +16,7 @@ import numpy as np
 
 from adcompile.rules.registry import name_of
 from adcompile.testing import differences
-from adcompile.testing.comparisons import SHARP, Report, inner
+from adcompile.testing.comparisons import SHARP, Report, bits, inner
 from adcompile.testing.examples import (
     Call,
     Example,
@@ -168,12 +168,12 @@ class Check:
 
     def run(self, what: str, f: Callable[..., Any], *args: Any) -> Any:
         """`f(*args)`, called twice: to the same result, and without a trace in its arguments."""
-        before = [_snapshot(x) for _, x in leaves(args)]
+        before = [bits(x) for _, x in leaves(args)]
         first, second = f(*args), f(*args)
-        if [_snapshot(x) for _, x in leaves(args)] != before:
+        if [bits(x) for _, x in leaves(args)] != before:
             self.report.fail(what, "a call has changed its arguments")
         for (_, a), (_, b) in zip(leaves(first), leaves(second), strict=True):
-            if _snapshot(a) != _snapshot(b):
+            if bits(a) != bits(b):
                 self.report.fail(what, "a second call gives another result")
         return first
 
@@ -352,10 +352,3 @@ def _direction(x: Any, seed: int) -> Any:
         return float(v)
 
     return map_leaves(one, x)
-
-
-def _snapshot(x: Any) -> Any:
-    """What a leaf is, bit by bit."""
-    if isinstance(x, np.ndarray | np.generic | float):
-        return np.shape(x), np.asarray(x).dtype, np.asarray(x).tobytes()
-    return x

@@ -15,6 +15,8 @@ from tests.ad.batch.calls import CALLS
 from tests.ad.batch.harness import both_ways, equal, types_of
 from tests.ad.batch.over import batched, one_by_one
 
+pytestmark = pytest.mark.filterwarnings("ignore:numpy.fix is deprecated:DeprecationWarning")
+
 ROWS = [(call, shape) for call, shapes in CALLS for shape in shapes]
 IDS = [f"{k}-{shape}" for k, (_, shapes) in enumerate(CALLS) for shape in shapes]
 rows = pytest.mark.parametrize(("call", "shape"), ROWS, ids=IDS)
