@@ -15,9 +15,10 @@ from adcompile.codegen.python import Generated, generate
 from adcompile.frontend.fixed import keep_fixed_parameters
 from adcompile.frontend.lower import lower_function
 from adcompile.frontend.wanted import translated
+from adcompile.ir import core
 from adcompile.ir.core import Function
 from adcompile.ir.types import Type
-from adcompile.modes import Derived, Grad, Mode
+from adcompile.modes import Derived, Grad, Mode, Vjp
 from adcompile.modes.base import Given
 from adcompile.optim import lowering  # noqa: F401  (what it says is noted by the frontend)
 from adcompile.passes import (
@@ -42,12 +43,15 @@ if TYPE_CHECKING:
 
 # Each pass is `run(fn) -> None`. The first row works on a backward sweep that still reads primal
 # values wherever they are; `settle` decides which of them are saved. The second row makes what is
-# to be differentiated again lean, and the third tidies up what becomes a text.
+# to be differentiated again lean, and the others tidy up what becomes a text: simplifying leaves
+# something to share where there is more than one backward sweep.
 CLEAN = (served, simplify, shapes, sink, cse, dce)
 AGAIN = (cse, simplify, dce)
-POLISH = (forget, cse, simplify, cse, shapes, fuse, hoist, dce, latest, delay, results)
+LEAN = (forget, cse, simplify)
+SHARE = (cse, shapes)
+POLISH = (fuse, hoist, dce, latest, delay, results)
 # For callees that are split between their sweeps, which must not grow together.
-SPLIT = tuple(p for p in POLISH if p not in (forget, shapes, fuse, results))
+SPLIT = (cse, simplify, hoist, dce, latest, delay)
 
 
 class _CollectorPaused:
@@ -85,7 +89,7 @@ def compile_derivative(
     """The generated text of `f` for arguments of these types, and the SSA that it was made from."""
     with _collector_paused:
         fn = build(f, positional, named, checked=True)
-        polish(fn)
+        polish(fn, f.mode)
         return generate(fn), fn
 
 
@@ -108,7 +112,7 @@ def compile_step(
         step = derive(mode, primal, Given(positional, named, inspect.signature(loss)))
         names = append_update(step, optimizer)
         step.name = primal.name.removesuffix("_value_and_grad") + "_step"
-        polish(step)
+        polish(step, mode)
         return generate(step), step, names
 
 
@@ -170,9 +174,10 @@ def hand_over(fn: Function) -> None:
     results.run(fn)
 
 
-def polish(fn: Function) -> None:
-    """Make good code of `fn` and of what it calls."""
-    _run(POLISH, fn)
+def polish(fn: Function, mode: Mode) -> None:
+    """Make good code of `fn`, what `mode` has made, and of what it calls."""
+    once = isinstance(mode, Grad | Vjp) and all(op.order <= 1 for op in core.walk(fn.block))
+    _run((*LEAN, *POLISH) if once else (*LEAN, *SHARE, *POLISH), fn)
     checks.restore(fn)
 
 

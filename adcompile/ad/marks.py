@@ -13,7 +13,7 @@ from __future__ import annotations
 import builtins
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from adcompile.ad.activity import active_values
 from adcompile.ad.finite import canonical, is_exact, is_nonzero, keeps_finite
 from adcompile.ad.selections import is_mask
 from adcompile.ir import core
-from adcompile.ir.core import Block, Function, Op, Value
+from adcompile.ir.core import STRUCTURED, Block, Function, Op, Value
 from adcompile.ir.types import Array
 from adcompile.rules.registry import lookup
 
@@ -38,11 +38,15 @@ _CHOICES = {
     *(np.maximum, np.minimum, np.fmax, np.fmin, np.clip, builtins.max, builtins.min),
 }
 _EXTREMA = {np.max, np.min, np.ptp}
-_CUTS = {np.tril, np.triu, np.nan_to_num}
-_PICKS = {np.take, np.take_along_axis, np.diag, np.diagonal, np.trace, np.split, np.array_split}
-_CONTRACTIONS = {
-    *(np.matmul, np.dot, np.vdot, np.vecdot, np.inner, np.outer, np.tensordot, np.einsum),
-    *(np.linalg.solve, np.linalg.inv, np.linalg.det, np.linalg.slogdet),
+# What functions do to the cotangents of all their operands, and to the tangents of these.
+_KINDS: dict[Any, tuple[str, str]] = {
+    **dict.fromkeys((np.matmul, np.dot, np.vdot, np.vecdot, np.inner, np.outer), (MIX, MIX)),
+    **dict.fromkeys((np.tensordot, np.einsum, np.linalg.solve, np.linalg.inv), (MIX, MIX)),
+    **dict.fromkeys((np.linalg.det, np.linalg.slogdet), (MIX, MIX)),
+    **dict.fromkeys(_EXTREMA, (MASK, PASS)),
+    **dict.fromkeys((np.tril, np.triu, np.nan_to_num), (MASK, MASK)),
+    **dict.fromkeys((np.take, np.take_along_axis, np.diag, np.diagonal, np.trace), (PART, PASS)),
+    **dict.fromkeys((np.split, np.array_split), (PART, PASS)),
 }
 _POSITIONS = (np.nonzero, np.flatnonzero, np.argwhere, np.where)
 
@@ -148,8 +152,8 @@ class _Graph:
             case core.For() | core.While():
                 self._loop(op, block)
             case core.Call():
-                for k, x in enumerate(op.operands):
-                    self._link(op, x, block, *_kinds_of_call(op, k, self.active))
+                for x, kinds in zip(op.operands, _kinds_of_call(op, self.active), strict=True):
+                    self._link(op, x, block, *kinds)
             case core.Index():
                 self._link(op, op.operands[0], block, _kind_of_index(op), PASS)
             case core.Update():
@@ -163,8 +167,10 @@ class _Graph:
                     self._link(op, x, block, PART, PART)
 
     def _link(self, op: Op, x: Value, block: Block, back: str, ahead: str) -> None:
-        back = self._crossing(x, block, back)
-        self.edges.extend([Edge(x, r, op, back, ahead) for r in op.results])
+        if block is not self.root:
+            back = self._crossing(x, block, back)
+        for r in op.results:
+            self.edges.append(Edge(x, r, op, back, ahead))
 
     def _crossing(self, x: Value, block: Block, kind: str) -> str:
         """`kind`, for a value from outside of the branch that `block` is, or is in."""
@@ -241,6 +247,8 @@ class _Graph:
         outside = set() if self.outer is None else self.outer.wild
         steps: dict[Value, list[Value]] = {}
         found = [v for v in [*self.sources, *doubtful] if not is_exact(v.type)]
+        if not found and not outside:
+            return outside
         for e in self.edges:
             if not is_exact(e.r.type):
                 steps.setdefault(e.x, []).append(e.r)
@@ -281,7 +289,7 @@ class _Flow:
     def add(self, source: Value, to: Value, kind: str, op: Op, steep: bool) -> None:
         self.steps.setdefault(source, []).append(_Step(to, kind, steep))
         parts = self.parts.setdefault(to, {})
-        key = op if op.blocks else len(parts)
+        key = op if type(op) in STRUCTURED else len(parts)
         parts.setdefault(key, []).append((source, kind))
 
     def infinite(self, start: Mapping[Value, Mark]) -> set[Value]:
@@ -328,30 +336,26 @@ class _Flow:
 # --- what single ops do ---------------------------------------------------------------------------
 
 
-def _kinds_of_call(op: core.Call, k: int, active: set[Value]) -> tuple[str, str]:
-    """What `op` does to the cotangent of its k-th operand, and to that operand's tangent."""
-    fn = canonical(op.fn)
-    several = sum(x in active for x in op.operands) > 1
+def _kinds_of_call(op: core.Call, active: set[Value]) -> list[tuple[str, str]]:
+    """What `op` does to the cotangent of each operand, and to that operand's tangent."""
+    fn, operands = canonical(op.fn), op.operands
+    every = PASS, PASS
     try:
-        if fn in _CONTRACTIONS:
-            return MIX, MIX
         if fn is np.where or fn in _CHOICES:
-            return MASK, PASS if several else MASK
-        if fn in _EXTREMA:
-            return MASK, PASS
-        if fn in _CUTS:
-            return MASK, MASK
-        if fn in _PICKS:
-            return PART, PASS
+            several = sum(x in active for x in operands) > 1
+            every = MASK, PASS if several else MASK
+        elif fn in _KINDS:
+            every = _KINDS[fn]
+        elif "where" in op.keywords:
+            every = MASK, PASS
+        elif fn is np.multiply and len(operands) == 2:
+            x, y = operands
+            return [(MASK, MASK) if is_mask(other) else every for other in (y, x)]
+        elif fn is runtime.masked_times:
+            return [every, (MASK, MASK)]
     except TypeError:  # an unhashable callable
-        return PASS, PASS
-    if "where" in op.keywords:
-        return MASK, PASS
-    if fn is np.multiply and is_mask(op.operands[1 - k]):
-        return MASK, MASK
-    if fn is runtime.masked_times:
-        return (MASK, MASK) if k == 1 else (PASS, PASS)
-    return PASS, PASS
+        pass
+    return [every] * len(operands)
 
 
 def _kind_of_index(op: core.Index) -> str:

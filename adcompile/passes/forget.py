@@ -10,23 +10,22 @@ import numpy as np
 
 from adcompile.hooks import clip_gradient
 from adcompile.ir import core
-from adcompile.ir.core import Function, Op
+from adcompile.ir.core import Function, Value
 from adcompile.ir.identities import Hook
 from adcompile.runtime import root, stop_gradient
 
 
 def run(fn: Function) -> None:
     for f in core.callees(fn):
+        new: dict[Value, Value] = {}
         for op in core.walk(f.block):
-            if isinstance(op, core.Call) and op.fn is root:
-                op.fn = np.sqrt
-        gone = [op for op in core.walk(f.block) if _has_served(op)]
-        for op in gone:
-            op.operands[0].name = op.operands[0].name or op.result.name
-        core.substitute(f.block, {op.result: op.operands[0] for op in gone})
-
-
-def _has_served(op: Op) -> bool:
-    if isinstance(op, core.Call):
-        return op.fn is stop_gradient or op.fn is clip_gradient
-    return isinstance(op, Hook)
+            if isinstance(op, core.Call):
+                if op.fn is root:
+                    op.fn = np.sqrt
+                if op.fn is not stop_gradient and op.fn is not clip_gradient:
+                    continue
+            elif not isinstance(op, Hook):
+                continue
+            new[op.result] = x = op.operands[0]
+            x.name = x.name or op.result.name
+        core.substitute(f.block, new)

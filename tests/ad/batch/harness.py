@@ -104,8 +104,9 @@ def jacobian_of(
 
 def finished(fn: Function) -> Generated:
     """The text of a Jacobian."""
+    whole = (*pipeline.LEAN, *pipeline.SHARE, *pipeline.POLISH)
     for f in core.callees(fn):
-        for p in pipeline.POLISH if f is fn else pipeline.SPLIT:
+        for p in whole if f is fn else pipeline.SPLIT:
             p.run(f)
         verify(f)
     return generate(fn)
