@@ -10,7 +10,7 @@ import numpy as np
 from adcompile.ir import core
 from adcompile.ir.core import Value
 from adcompile.ir.types import Array, Scalar, Tree
-from adcompile.passes.patterns import MATMUL, NEG, Match, Replacement, pattern
+from adcompile.passes.patterns import MATMUL, Match, Replacement, pattern
 
 # --- parts of containers made here --------------------------------------------------------------
 
@@ -156,28 +156,3 @@ def _transposed(v: Value) -> Value | None:
 
 
 # --- reductions that keep an axis ---------------------------------------------------------------
-
-
-@pattern(np.reshape, of=(np.sum,))
-def axis_dropped(m: Match, op: core.Call) -> Value | None:
-    """x.sum(axis=1, keepdims=True).reshape(n) → x.sum(axis=1)"""
-    inner = op.operands[0].owner
-    if not isinstance(inner, core.Call) or inner.order == 0 or not m.alone(inner.result):
-        return None
-    if set(inner.keywords) != {"axis", "keepdims"} or not core.constant(inner.kwargs["keepdims"]):
-        return None
-    axis = core.constant(inner.kwargs["axis"])
-    if not isinstance(axis, int | tuple):
-        return None
-    made = m.builder.member(np.sum, "sum()", *inner.args, axis=axis)
-    return made if made.type == op.result.type else None
-
-
-@pattern(np.sum, of=NEG)
-def sum_of_negative(m: Match, op: core.Call) -> Value | None:
-    """np.sum(-x) → -np.sum(x): a smaller array to negate"""
-    inner = m.only(op.operands[0], NEG)
-    if inner is None or len(op.args) != 1 or not {"axis", "keepdims"}.issuperset(op.keywords):
-        return None
-    made = m.builder.call_op(np.sum, [inner[0]], op.kwargs, member=op.member)
-    return m.call(operator.neg, made.result)

@@ -203,7 +203,7 @@ REWRITES: list[tuple[Callable[[Any], Any], str]] = [
     (lambda a: ((2.0 * a.m) @ a.m.transpose()).transpose(), "m @ (2.0 * (m.T))"),
     (lambda a: (a.m.transpose() @ a.m.transpose((1, 0)).transpose()).transpose(), "(m.T) @ m"),
     (lambda a: (-a.m).sum(axis=0), "-(np.sum(m, axis=0))"),
-    (lambda a: a.m.sum(axis=0, keepdims=True).reshape(-1), "m.sum(axis=0)"),
+    (lambda a: a.m.sum(axis=0, keepdims=True).reshape(-1), "np.sum(m, axis=0)"),
     (lambda a: a.m.reshape(a.m.shape()), "m"),
     (lambda a: a.x.broadcast_to(a.x.shape()), "x"),
     (lambda a: a.m.sum(axis=()), "m"),
