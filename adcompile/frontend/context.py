@@ -255,22 +255,9 @@ class Context:
         operands = [self.value(a, node) for a in args]
         named = {k: self.value(v, node) for k, v in (kwargs or {}).items()}
 
-        if types is None and not effect:  # by far the most calls: one number or array
-            try:
-                found = infer_call(fn, operands, named)
-            except TypeClash:  # looked into below
-                found = None
-            weak = False
-            if found is not None and narrow.is_too_wide(found):
-                weak = narrow.narrow(self.here(node), fn, operands, named)
-                found = infer_call(fn, operands, named)
-            if isinstance(found, Array | Scalar):
-                every = [*operands, *named.values()] if named else operands
-                keywords = tuple(named)
-                op = self.here(node).add(
-                    Call, every, (found,), fn=fn, keywords=keywords, member=member
-                )
-                assert isinstance(op, Call)
+        if types is None and not effect:
+            op, weak = self._number(node, fn, operands, named, member)
+            if op is not None:
                 sharing.note(self.heap, self.boxed, op, args, (kwargs or {}).values())
                 return self.emit(node, float, op.results) if weak else op.results[0]
 
@@ -297,6 +284,30 @@ class Context:
                 named[k] = self._replaced(o, v, new)
 
         return self.inferred(attempt, replace, node, [*operands, *named.values()])
+
+    def _number(
+        self,
+        node: gast.AST,
+        fn: Callable[..., Any],
+        operands: list[Value],
+        named: dict[str, Value],
+        member: str | None,
+    ) -> tuple[Call | None, bool]:
+        """The call if it gives one number or array, as most do; and whether that is a float."""
+        try:
+            found = infer_call(fn, operands, named)
+        except TypeClash:  # looked into by `inferred`
+            return None, False
+        weak = False
+        if narrow.is_too_wide(found):
+            weak = narrow.narrow(self.here(node), fn, operands, named)
+            found = infer_call(fn, operands, named)
+        if not isinstance(found, Array | Scalar):
+            return None, False
+        every = [*operands, *named.values()] if named else operands
+        op = self.here(node).add(Call, every, (found,), fn=fn, keywords=tuple(named), member=member)
+        assert isinstance(op, Call)
+        return op, weak
 
     def _several(self, results: list[Value], node: type, args: Sequence[Operand]) -> Operand:
         """What a function with several results returns."""
