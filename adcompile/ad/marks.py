@@ -158,6 +158,8 @@ class _Graph:
                 self._link(op, op.operands[0], block, _kind_of_index(op), PASS)
             case core.Update():
                 self._update(op, block)
+            case core.Item() | core.Unpack():
+                self._link(op, op.operands[0], block, PART, PASS)
             case core.Invoke():
                 kinds = self._kinds_of_invoke(op)
                 for x, kind in zip(op.operands, kinds, strict=True):
@@ -203,7 +205,7 @@ class _Graph:
                 self.edges.append(Edge(x, to, op, self._crossing(x, inside, PASS), PASS))
         if isinstance(op, core.For):
             x, item = op.operands[0], op.body.params[0]
-            self.edges.append(Edge(x, item, op, self._crossing(x, block, PART), PART))
+            self.edges.append(Edge(x, item, op, self._crossing(x, block, PART), PASS))
 
     def _update(self, op: core.Update, block: Block) -> None:
         x, v = op.operands[:2]

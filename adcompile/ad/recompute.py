@@ -18,6 +18,8 @@ from adcompile.ir.core import Block, Function, Op, Slice, Value
 from adcompile.ir.identities import Alias
 from adcompile.ir.types import Array, Scalar, Tree, Type, is_many
 
+# Whatever the layout of the array, these are views of it.
+_VIEWS = (np.transpose, np.swapaxes, np.moveaxis, np.expand_dims)
 SHAPE_QUERIES = (np.shape, np.size, np.ndim, len)
 CHEAP_LIMIT = 8  # ops that recomputing one value may take
 # One pass over an array at most: cheaper again than kept, if the array itself is kept anyway.
@@ -35,7 +37,7 @@ def is_cheap(op: Op) -> bool:
             return views or _rows(op)
         case core.Call(effect=False) if op.fn in _OFFSETS:
             return any(is_scalar(x.type) for x in op.operands) or len(op.operands) == 1
-        case core.Call(effect=False) if op.fn in SHAPE_QUERIES:
+        case core.Call(effect=False) if op.fn in SHAPE_QUERIES or op.fn in _VIEWS:
             return True
         case core.Make() | core.Call(effect=False):
             given = all(is_scalar(x.type) or isinstance(x.owner, core.Const) for x in op.operands)

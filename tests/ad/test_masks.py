@@ -330,6 +330,15 @@ def test_what_is_finite_is_multiplied() -> None:
     assert not any("!= 0" in line for line in lines)
 
 
+def test_what_is_in_a_tree_is_not_masked() -> None:
+    def f(params):
+        s = np.maximum(params["b"], 0.0)
+        return np.sum(params["a"] * np.exp(params["b"]) * s)
+
+    params = {"a": np.array([0.1, 0.4, -0.3]), "b": np.array([0.2, -0.5, 0.7])}
+    assert "!= 0" not in hvp(f).lower((params,), params).source
+
+
 def test_a_mask_selects_where_the_cotangent_may_be_infinite() -> None:
     def f(x):
         return np.sum(np.sqrt(np.maximum(x, 0.0)))

@@ -72,6 +72,14 @@ line = np.sin(np.arange(100.0))
 bodies = line[:8].reshape(4, 2), line[8:16].reshape(4, 2), line[:4], 3
 pairs = sum(k * k for k in range(n))  # (i, j) below and right of each k
 
+
+
+def descent(w, x, y, rate, count):
+    for _ in range(count):
+        w = w - rate * (x.T @ (x @ w - y))
+    return np.sum((x @ w - y) ** 2)
+
+
 CASES = [
     # Linear in u0: nothing at all. For k, one Laplacian a step.
     (inplace.heat, (line, 0.1, steps), 0, 0),
@@ -91,6 +99,8 @@ CASES = [
     (inplace.leapfrog, bodies, (0, 1), 8 * 3 * (12 * (1 + 2 + 1 + 1 + 2) + 4)),
     (inplace.histogram, (np.abs(line), line, 5), 1, 8 * 100),
     (inplace.mergesort_swap, (line[:10],), 0, 8 * 45),
+    # What the rate is multiplied by; x.T is the same in every step.
+    (descent, (line[:2], line[:20].reshape(10, 2), line[:10], 0.1, steps), 3, steps * 2 * 8),
 ]
 
 
