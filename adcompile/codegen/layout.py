@@ -82,7 +82,7 @@ def _wrap(pieces: list[Piece], indent: int, width: int, *, inside: bool, hang: i
         assert isinstance(group, Group)
         inner = _names(group.items[0][0]) if len(group.items) == len(group.items[0]) == 1 else None
         opening, closing = group.open, group.close
-        if inner is not None:  # `saved.append((`
+        if inner is not None and not inner.soft:  # `saved.append((`
             opening, closing, group = opening + inner.open, inner.close + closing, inner
         lines.append(" " * indent + flat(pieces[:at]) + opening)
         lines += _body(group, indent + INDENT, width)
@@ -122,7 +122,7 @@ def _body(group: Group, indent: int, width: int) -> list[str]:
 
 def _names(piece: Piece) -> Group | None:
     """`piece`, if it is a bracket with so many names in it that a line for each reads badly."""
-    if not isinstance(piece, Group) or piece.soft or len(piece.items) < MANY:
+    if not isinstance(piece, Group) or len(piece.items) < MANY:
         return None
     return piece if all(flat(item).isidentifier() for item in piece.items) else None
 

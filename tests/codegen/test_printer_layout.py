@@ -257,6 +257,12 @@ for alpha_value, beta_value, gamma_value, delta_value in zip(
 ):
     pass
 ---
+for (
+    weights_in, bias_in, velocity_in, hidden_values, scores_of_the_layer, share, d_scores, d_hidden,
+    count
+) in reversed(saved):
+    pass
+---
 with (
     np.errstate(divide="ignore", invalid="ignore", over="ignore"),
     some_other_context_manager(x) as context_value,
