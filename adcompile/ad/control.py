@@ -25,8 +25,8 @@ def _try(frame: Frame, op: core.Try) -> None:
 
 def _done(frame: Frame, op: core.Try) -> Value:
     """The result of `op` that says whether its body came to its end."""
-    for r, y, z in zip(op.results, op.body.yields, op.handler.yields, strict=True):
-        if core.constant(y) is True and core.constant(z) is False:
+    for k, r in enumerate(op.results):
+        if _says_done(op, k):
             return r
     for block, value in ((op.body, True), (op.handler, False)):
         b = Builder(Block(), op.loc)
@@ -43,13 +43,38 @@ def _branch(frame: Frame, op: Op, condition: Value) -> None:
     keys = [k for k in dict.fromkeys(keys) if frame.sweep.home.get(k[0]) not in op.blocks]
     for r in op.results:
         frame.pop(r)
-    for arm in arms:
-        arm.builder.yield_(*[arm.full(v, path) for v, path in keys])
     types = [leaf(v, path) for v, path in keys]
+    for k, arm in enumerate(arms):
+        arm.builder.yield_(
+            *[
+                arm.builder.undef(t) if _is_lost(v, condition, k) else arm.full(v, path)
+                for (v, path), t in zip(keys, types, strict=True)
+            ]
+        )
     new = frame.builder.if_(condition, arms[0].builder.block, arms[1].builder.block, types)
     frame.sweep.links[new] = op
     for (v, path), r in zip(keys, new.results, strict=True):
         frame.put(v, path, frame.named(r, v, path))
+
+
+def _is_lost(v: Value, condition: Value, k: int) -> bool:
+    """Whether `v` is undefined in the `k`-th arm of a branch on `condition`.
+
+    Such a value comes out of one arm of a branch, for that of a backward sweep to read.
+    """
+    op = v.owner
+    if isinstance(op, core.If):
+        same = condition is op.operands[0]
+    elif isinstance(op, core.Try):
+        same = condition.owner is op and _says_done(op, op.results.index(condition))
+    else:
+        return False
+    return same and isinstance(op.blocks[k].yields[op.results.index(v)].owner, core.Undef)
+
+
+def _says_done(op: core.Try, k: int) -> bool:
+    """Whether the `k`-th result of `op` is whether its body came to its end."""
+    return core.constant(op.body.yields[k]) is True and core.constant(op.handler.yields[k]) is False
 
 
 def _arm(frame: Frame, op: Op, block: Block) -> Frame:

@@ -41,7 +41,7 @@ def tangent_type(t: Type) -> Type:
     match t:
         case Tree(node, keys, items):
             return Tree(node, keys, tuple(map(tangent_type, items)))
-        case Seq(item):
+        case Seq(item) if carries_derivative(item):
             return Seq(tangent_type(item))
         case Undefined():
             return t

@@ -311,6 +311,43 @@ def nan_safe(x):
     return np.sum(np.where(x > 0, np.sqrt(np.maximum(x, 1e-12)), 0.0))
 
 
+def return_from_inner(x):
+    s = x[0]
+    for i in range(3):
+        for j in range(3):
+            if i == 3:
+                return np.mean(np.sin(x))
+            if j < 2:
+                s = s + x[2] / (2.0 + np.sin(x[1]))
+        rows = []
+        for k in range(3):
+            rows.append(s * x[k])
+        s = s + rows[-1]
+    return s * s
+
+
+def caught(x):
+    try:
+        inverse = np.linalg.inv(x[0] * np.zeros((2, 2)))  # which has none
+        y = np.sum(inverse * inverse) * x[1]
+    except np.linalg.LinAlgError:
+        y = x[0] * x[1]
+    return y * y
+
+
+def caught_in_loop(x):
+    total = 0.0
+    for v in x:
+        try:
+            if v < 0:
+                raise ValueError
+            y = np.sum(np.tanh(v * x) ** 2)
+        except ValueError:
+            y = v * v
+        total += y * y
+    return total * x[0]
+
+
 def _arrays(*shapes, seed=0, shift=0.0):
     rng = np.random.default_rng(seed)
     return tuple(rng.normal(size=s) + shift for s in shapes)
@@ -352,6 +389,9 @@ CASES = {
     matrix_chain: (*_arrays((3, 3)), 4),
     helper_in_loop: _arrays(4),
     nan_safe: _arrays(5),
+    return_from_inner: _arrays(3),
+    caught: (np.array([-0.5, 1.2, 0.7]),),
+    caught_in_loop: (np.array([0.5, -1.2, 0.7]),),
 }
 
 
