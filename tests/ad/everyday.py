@@ -326,10 +326,10 @@ def return_from_inner(x):
     return s * s
 
 
-def caught(x):
+def caught(x, singular):
     try:
-        inverse = np.linalg.inv(x[0] * np.zeros((2, 2)))  # which has none
-        y = np.sum(inverse * inverse) * x[1]
+        inverse = np.linalg.inv(singular * x[0])
+        y = np.sum(inverse) * x[1]
     except np.linalg.LinAlgError:
         y = x[0] * x[1]
     return y * y
@@ -390,7 +390,7 @@ CASES = {
     helper_in_loop: _arrays(4),
     nan_safe: _arrays(5),
     return_from_inner: _arrays(3),
-    caught: (np.array([-0.5, 1.2, 0.7]),),
+    caught: (*_arrays(2), np.zeros((2, 2), int)),
     caught_in_loop: (np.array([0.5, -1.2, 0.7]),),
 }
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adcompile import AliasError
+from adcompile import AliasError, grad
 from tests.ad import everyday, higher, inplace, test_random, test_random_writes, writes
 from tests.ad.aliasing import Writes
 from tests.ad.programs import load, program
@@ -33,6 +33,34 @@ def test_hessian_times_vector(name):
 def test_third_derivative(name):
     f, args = CASES[name]
     higher.check_third(f, copy.deepcopy(args))
+
+
+@pytest.mark.parametrize("singular", [np.zeros((2, 2)), np.ones((2, 2)) + np.eye(2)])
+def test_what_one_arm_does_not_define(singular):
+    """A backward sweep reads the inverse where there is one, and nowhere else."""
+
+    def f(x, matrix):
+        try:
+            inverse = np.linalg.inv(matrix * x)
+            y = np.sum(inverse) * x * x * x
+        except np.linalg.LinAlgError:
+            y = x * x
+        return y * y
+
+    def g(x, matrix):
+        if x > 0:
+            tangent = np.tanh(matrix * x)
+            y = np.sum(tangent * tangent) * x
+        else:
+            y = x * x
+        return y * y
+
+    second = grad(grad(f))(0.7, singular)
+    scale = np.sum(np.linalg.inv(singular)) if singular.any() else 1.0
+    assert type(second) is np.float64 or type(second) is float
+    np.testing.assert_allclose(second, 12 * scale**2 * 0.7**2, rtol=1e-12)
+    np.testing.assert_allclose(grad(grad(g))(-0.7, singular), 12 * 0.7**2, rtol=1e-12)
+    assert "zeros_like" not in grad(grad(g)).lower(-0.7, singular).source
 
 
 def agree(f, args, text):
