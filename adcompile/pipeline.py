@@ -46,10 +46,10 @@ if TYPE_CHECKING:
 # to be differentiated again lean, and the others tidy up what becomes a text: simplifying leaves
 # something to share where there is more than one backward sweep.
 CLEAN = (served, simplify, shapes, sink, cse, dce)
-AGAIN = (cse, simplify, dce)
-LEAN = (forget, cse, simplify)
+AGAIN = (cse, fuse, simplify, dce)
+LEAN = (forget, cse, fuse, simplify)
 SHARE = (cse, shapes)
-POLISH = (fuse, hoist, dce, latest, delay, results)
+POLISH = (hoist, dce, latest, delay, results)
 # For callees that are split between their sweeps, which must not grow together.
 SPLIT = (cse, simplify, hoist, dce, latest, delay)
 

@@ -74,7 +74,7 @@ class Nest:
         """
         while source is not target:
             op, outer = self.around[source]
-            if isinstance(op, core.Try) and v in source.yields:  # it is handed out already
+            if v in source.yields:  # it is handed out already
                 v, source = op.results[source.yields.index(v)], outer
                 continue
             for arm in op.blocks:
