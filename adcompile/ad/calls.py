@@ -21,8 +21,8 @@ from adcompile.ir.builder import Builder
 from adcompile.ir.core import Block, Function, Value
 from adcompile.ir.infer.values import array_of
 from adcompile.ir.types import Array, Scalar, Seq, Tree, Type
-from adcompile.rules.apply import apply, apply_parts, check_form
-from adcompile.rules.registry import Rules, lookup
+from adcompile.rules.apply import apply, apply_parts, check_form, missing, rules_of
+from adcompile.rules.registry import Rules
 
 # The tangent rules that are being transposed, one inside the other; and how often one may be.
 _TRANSPOSED: ContextVar[tuple[Callable, ...]] = ContextVar("TRANSPOSED", default=())
@@ -31,15 +31,8 @@ DEEPEST = 16
 
 @handles(core.Call)
 def _call(frame: Frame, op: core.Call) -> None:
-    rules = lookup(op.fn)
+    rules = rules_of(op)
     ds = [_cotangent(frame, r) for r in op.results]
-    if rules is None:
-        name = getattr(op.fn, "__name__", repr(op.fn))
-        raise errors.MissingRule(
-            f"no derivative is known for `{name}`, and a differentiated value goes into it",
-            op.loc,
-            f"give a rule for `{name}`, or use stop_gradient(...) on what goes in",
-        )
     if rules.zero:
         return
     if rules.partials is not None:
@@ -81,7 +74,7 @@ def _elementwise(frame: Frame, op: core.Call, ds: list[Value | None], rules: Rul
         if p is None or core.constant(p) is None:
             continue
         if _refuses(p):
-            raise _missing(op, place)
+            raise missing(op, place)
         c = masks.times(b, d, p, op.result.type, frame.sweep.marks, op.result)
         other = next((v for v in args if v is not x and cot.shape_of(v.type)), None)
         other = other if len(args) == 2 else None
@@ -125,15 +118,8 @@ def _by_rule(
         given = _one_or_all(ds) if alone else _incoming(frame, op, ds, rules)
         return _transpose(frame, op, rules.tangent[position], given, y, k)
     if _refuses(found):
-        raise _missing(op, k)
+        raise missing(op, k)
     return None if core.constant(found) is None else found
-
-
-def _missing(op: core.Call, k: int | None) -> errors.MissingRule:
-    name = getattr(op.fn, "__name__", repr(op.fn))
-    return errors.MissingRule(
-        f"`{name}` has no derivative in this form with respect to argument {k}", op.loc
-    )
 
 
 def _refuses(found: Value | object) -> bool:
@@ -215,7 +201,7 @@ def _transposed(
     scratch = Block([unknown])
     out = apply(b.into(scratch), tangent, [unknown, y, *op.args], op.kwargs)
     if _refuses(out):
-        raise _missing(op, k)
+        raise missing(op, k)
     outs = out.owner.operands if isinstance(d, tuple) else [out]  # type: ignore[union-attr]
     linear = active_values(Function("tangent", scratch, []), [unknown], outs)
     body_ops = list(scratch.ops)

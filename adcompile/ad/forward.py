@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from adcompile import errors
 from adcompile.ad import cotangents as cot
 from adcompile.ad import (
     forward_flow,  # noqa: F401  (it registers its handlers)
@@ -35,8 +34,8 @@ from adcompile.ir.core import Block, Function, Op, Value
 from adcompile.ir.identities import Alias, Hook
 from adcompile.ir.infer import is_known
 from adcompile.ir.types import Array, Seq, Tree, carries_derivative
-from adcompile.rules.apply import apply, apply_parts
-from adcompile.rules.registry import Rules, lookup
+from adcompile.rules.apply import apply, apply_parts, missing, rules_of
+from adcompile.rules.registry import Rules
 
 
 def jvp(fn: Function, wrt: Sequence[int]) -> Function:
@@ -56,14 +55,7 @@ def _call(s: Sweep, op: core.Call) -> None:
     if not any(v in s.active for v in op.results) or all(s.dot(v) is None for v in op.operands):
         return
     assert isinstance(made, core.Call)
-    rules = lookup(op.fn)
-    if rules is None:
-        name = getattr(op.fn, "__name__", repr(op.fn))
-        raise errors.MissingRule(
-            f"no derivative is known for `{name}`, and a differentiated value goes into it",
-            op.loc,
-            f"give a rule for `{name}`, or use stop_gradient(...) on what goes in",
-        )
+    rules = rules_of(op)
     if rules.zero:
         return
     if rules.partials is not None:
@@ -126,13 +118,6 @@ def _by_rule(
     if len(op.results) == 1:
         return [found]
     return [None if core.constant(part) is None else part for part in found.owner.operands]
-
-
-def missing(op: core.Call, k: int | None) -> errors.MissingRule:
-    name = getattr(op.fn, "__name__", repr(op.fn))
-    return errors.MissingRule(
-        f"`{name}` has no derivative in this form with respect to argument {k}", op.loc
-    )
 
 
 def _linear(s: Sweep, op: core.Call, rules: Rules, tangents: dict[int, Tangent]) -> list[Tangent]:

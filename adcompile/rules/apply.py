@@ -22,7 +22,7 @@ from adcompile.ir.builder import Builder
 from adcompile.ir.core import Function, Value
 from adcompile.ir.infer import known, sizes
 from adcompile.ir.types import Array, Dim, Scalar, Seq, Size, Static, Tree, Type
-from adcompile.rules.registry import COMPILE_TIME, Part
+from adcompile.rules.registry import COMPILE_TIME, Part, Rules, lookup
 from adcompile.rules.template import Path, Template, map_sizes
 
 Body = Callable[..., Any]
@@ -43,6 +43,29 @@ def apply(
     template, bound, actual = _template(b, body, args, kwargs or {})
     (result,) = template.replay(b, bound, actual)
     return result
+
+
+def rules_of(op: core.Call) -> Rules:
+    """How the function that `op` calls differentiates; MissingRule if nobody has said it."""
+    rules = lookup(op.fn)
+    if rules is None:
+        name = _name(op)
+        raise errors.MissingRule(
+            f"no derivative is known for `{name}`, and a differentiated value goes into it",
+            op.loc,
+            f"give a rule for `{name}`, or use stop_gradient(...) on what goes in",
+        )
+    return rules
+
+
+def missing(op: core.Call, k: int | None) -> errors.MissingRule:
+    """The error for an operand that no rule of the function covers as it is called here."""
+    message = f"`{_name(op)}` has no derivative in this form with respect to argument {k}"
+    return errors.MissingRule(message, op.loc)
+
+
+def _name(op: core.Call) -> str:
+    return getattr(op.fn, "__name__", repr(op.fn))
 
 
 def result_type(

@@ -317,8 +317,6 @@ def name_of(fn: Function) -> str:
     module = "scipy.special" if ours else getattr(fn, "__module__", None) or "numpy"
     if module == "builtins":
         return name
-    if getattr(sys.modules["adcompile"], name, None) is fn:
-        return f"adcompile.{name}"
     if getattr(sys.modules.get("adcompile"), name, None) is fn:
         return f"adcompile.{name}"
     parts = module.split(".")
