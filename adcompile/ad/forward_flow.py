@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from adcompile.ad.tangents import (
-    Steps,
-    Sweep,
-    Tangent,
-    children,
-    dotted,
-    handles,
-)
+from adcompile.ad.tangents import Sweep, Tangent, children, dotted, handles
 from adcompile.ad.tapes import Tape, first_names
 from adcompile.ir import core
 from adcompile.ir.core import Block, Value
+from adcompile.ir.steps import Steps
 from adcompile.ir.types import Seq, Tree
 
 

@@ -8,7 +8,7 @@ without derivative are None.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,7 @@ from adcompile.ad.tapes import Tapes, tapes
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import Block, Function, Op, Param, Value
+from adcompile.ir.steps import Steps, run
 from adcompile.ir.types import (
     NONE,
     SAVED,
@@ -33,7 +34,6 @@ from adcompile.ir.types import (
 )
 
 Tangent = Value | tuple | None  # None is zero; a tuple has one entry for each child of a tree
-Steps = Generator["Steps", None, None]  # hands over inner blocks, so that nesting is not recursion
 
 
 def tangent_type(t: Type) -> Type:
@@ -75,7 +75,7 @@ class Forward:
         held = tapes(fn, active)
         active -= {v for v in held.found if held.get(v) is not None}  # their tangents are in them
         sweep = Sweep(self, Builder(block, fn.loc, order), active, found, held, new, dots)
-        _drive(sweep.block(fn.block))
+        run(sweep.block(fn.block))
         return made
 
 
@@ -85,16 +85,6 @@ def _fresh(name: str, taken: set[str]) -> str:
     while name in taken:
         name, count = f"{name.rstrip('0123456789')}{count}", count + 1
     return name
-
-
-def _drive(main: Steps) -> None:
-    stack = [main]
-    while stack:
-        inner = next(stack[-1], None)
-        if inner is None:
-            stack.pop()
-        else:
-            stack.append(inner)
 
 
 def dotted(dot: Value, v: Value) -> Value:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -27,10 +26,10 @@ from adcompile.codegen.variables import Names
 from adcompile.ir import core
 from adcompile.ir.core import Block, Op, Stmt, Value, is_quoted
 from adcompile.ir.identities import Alias
+from adcompile.ir.steps import Steps, run
 from adcompile.ir.types import Array, Seq
 
 Body = list  # of gast statements
-Task = Iterator["Task"]
 
 _HEADER = re.compile(r"(for|while|if|elif|else|with|def|try)\b")
 _ENDS = (core.Yield, Break, core.Return)
@@ -55,7 +54,7 @@ class Statements:
         run(self.block(block, self.top))
         return self.top
 
-    def block(self, block: Block, out: Body) -> Task:
+    def block(self, block: Block, out: Body) -> Steps:
         plan = self.placement.plan
         for op in block.ops:
             if op in plan.inlined:
@@ -279,7 +278,7 @@ class Statements:
 
     # --- control flow ----------------------------------------------------------------------------
 
-    def _compound(self, op: Op, block: Block, out: Body) -> Task:
+    def _compound(self, op: Op, block: Block, out: Body) -> Steps:
         before, seen = len(out), (self.stmt, self.order)
         self._begin(op, out)
         outer, start = self.stmt, len(out)
@@ -309,7 +308,7 @@ class Statements:
             del out[before:]
             self.stmt, self.order = seen
 
-    def _if(self, op: core.If, block: Block, out: Body) -> Task:
+    def _if(self, op: core.If, block: Block, out: Body) -> Steps:
         test, outer = self.terms(op.operands[0]), self.stmt
         then: Body = []
         orelse: Body = []
@@ -331,7 +330,7 @@ class Statements:
         else:
             self._emit(op, gast.If(test, then, orelse), out)
 
-    def _try(self, op: core.Try, out: Body) -> Task:
+    def _try(self, op: core.Try, out: Body) -> Steps:
         body: Body = []
         caught: Body = []
         yield self.block(op.body, body)
@@ -362,7 +361,7 @@ class Statements:
         caught = op.operands[0].owner
         return isinstance(caught, core.Try) and self.placement.plan.handled(op) is caught
 
-    def _clauses(self, op: core.If, out: Body) -> Task:
+    def _clauses(self, op: core.If, out: Body) -> Steps:
         """`except: orelse` and `else: then` of the `try` that was just written."""
         outer = self.stmt
         then: Body = []
@@ -372,7 +371,7 @@ class Statements:
         yield self.block(op.orelse, orelse)
         out += exceptions.complete(self.tries[self.placement.plan.clauses[op]], then, orelse)
 
-    def _for(self, op: core.For, out: Body) -> Task:
+    def _for(self, op: core.For, out: Body) -> Steps:
         self.moves.into_loop(op, out)
         target, iterable = self._head(op)
         body: Body = []
@@ -380,7 +379,7 @@ class Statements:
         yield self.block(op.body, body)
         self._emit(op, gast.For(target, iterable, body or [gast.Pass()], [], None), out)
 
-    def _while(self, op: core.While, out: Body) -> Task:
+    def _while(self, op: core.While, out: Body) -> Steps:
         self.moves.into_loop(op, out)
         before: Body = []
         yield self.block(op.cond, before)
@@ -456,14 +455,3 @@ def _reads_place(v: Value, op: core.Update) -> bool:
 
 def _leaves(stmt: Node) -> bool:
     return isinstance(stmt, gast.Break | gast.Continue | gast.Return | gast.Raise)
-
-
-def run(task: Task) -> None:
-    """Run a generator, and those that it yields before it goes on, on a stack of our own."""
-    stack = [task]
-    while stack:
-        inner = next(stack[-1], None)
-        if inner is None:
-            stack.pop()
-        else:
-            stack.append(inner)
