@@ -54,18 +54,19 @@ def unbroadcast(d: Any, shape: tuple[int, ...], other: tuple[int, ...] = ()) -> 
 def zeros_like(items: list[Any], *keys: Any) -> list[Any]:
     """A list of zeros with the shapes and dtypes of the arrays and numbers in `items`.
 
-    With `keys`, of what stands under them in each item: `item[key]`, or `item.key`. Zero for a
-    tuple that was saved is None. Without `items`, on a path that has not made them, there are none.
+    With `keys`, of what stands under them in each item: `item[key]`, or `item.key`, and `...` for
+    all items of a list. Zero for a tuple that was saved is None. Without `items`, on a path that
+    has not made them, there are none.
     """
     found: list[Any] = []
     for x in items or ():
         left = list(keys)
-        while left and not isinstance(x, list):
+        while left and left[0] is not ...:
             key = left.pop(0)
             by_name = isinstance(key, str) and not isinstance(x, dict)
             x = getattr(x, key) if by_name else x[key]
         if isinstance(x, list):
-            found.append(zeros_like(x, *left))
+            found.append(zeros_like(x, *left[1:]))
         else:
             number = isinstance(x, np.ndarray) and x.ndim
             found.append(np.zeros_like(x) if number else None if isinstance(x, tuple) else 0.0)

@@ -18,7 +18,7 @@ from adcompile import runtime
 from adcompile.ad import selections
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
-from adcompile.ir.core import Value, constant
+from adcompile.ir.core import Spec, Step, Value, constant
 from adcompile.ir.infer.sizes import members
 from adcompile.ir.types import INT, SAVED, Array, Scalar, Seq, Size, Tree, Type, is_many
 
@@ -129,14 +129,24 @@ def add_at(
     i, carried = Value(INT), Value(d.type, d.name)
     body = core.Block([i, carried])
     inner = b.into(body)
-    more = item(inner, i)
-    if isinstance(more.type, Seq) or more.type == SAVED:
-        whole = add(inner, inner.index(carried, ("value",), [i]), more)
-        made = inner.update(carried, whole, ("value",), [i])
-    else:
-        made = inner.update(carried, more, ("value",), [i], mode="+")
+    made = add_item(inner, carried, item(inner, i), ("value",), [i])
     inner.yield_(made)
     return b.add(core.For, [*heads, d], [d.type], body=body).results[0]
+
+
+def add_item(
+    b: Builder,
+    d: Value,
+    item: Value,
+    spec: Spec,
+    at: Sequence[Value],
+    mode: str = "+",
+    views: Sequence[tuple[Step, Sequence[Value]]] = (),
+) -> Value:
+    """`d` after `d[at] += item`, which would make a list longer."""
+    if isinstance(item.type, Seq) or item.type == SAVED:
+        return b.update(d, add(b, b.index(d, spec, at), item), spec, at)
+    return b.update(d, item, spec, at, mode, views)
 
 
 def reduce_to(b: Builder, d: Value, z: Value, x: Value, other: Value | None = None) -> Value:

@@ -23,7 +23,7 @@ from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import Slice, Spec, Step, Value
 from adcompile.ir.infer.index import index_kind
-from adcompile.ir.types import SAVED, Array, Seq, Tree, Type
+from adcompile.ir.types import Array, Seq, Tree, Type
 
 Views = list[tuple[Step, Sequence[Value]]]
 
@@ -48,9 +48,8 @@ def _index(frame: Frame, op: core.Index) -> None:
         d = cot.cast(b, d, leaf(op.result, path))
         to = _place(frame, x, path)
         base = frame.full(to.root, to.path)
-        if leaf(op.result, path) == SAVED:
-            d, mode = cot.add(b, b.index(base, op.spec, at), d), "="
-        new = _unlike_primal(frame, base, b.update(base, d, op.spec, at, mode, to.views))
+        added = cot.add_item(b, base, d, op.spec, at, mode, to.views)
+        new = _unlike_primal(frame, base, added)
         frame.put(to.root, to.path, frame.named(new, to.root, to.path))
 
 

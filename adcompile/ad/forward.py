@@ -200,8 +200,8 @@ def _update(s: Sweep, op: core.Update) -> None:
         s.put(op.result, _of_one_element(s, op, t_x, t_v))
         return
     base = s.full(s.new[x], t_x)
-    lists = isinstance(x.type, Seq)
-    new = s.full(s.new[v], t_v) if t_v is not None or lists else s.b.const(0.0)
+    of = x.type.item if isinstance(x.type, Seq) else None
+    new = s.full(s.new[v], t_v, of) if t_v is not None or of is not None else s.b.const(0.0)
     views = [
         (step, [s.new[o] for o in operands])
         for step, operands in zip(op.views, op.view_operands, strict=True)
@@ -253,7 +253,7 @@ def _new_seq(s: Sweep, op: core.NewSeq) -> None:
     s.copy(op)
     t = op.result.type
     if isinstance(t, Seq) and carries_derivative(t):
-        items = [s.full(s.new[v], s.dot(v)) for v in op.operands]
+        items = [s.full(s.new[v], s.dot(v), t.item) for v in op.operands]
         s.put(op.result, s.b.new_seq(tangent_type(t.item), items))
 
 
@@ -270,7 +270,9 @@ def _append(s: Sweep, op: core.Append) -> None:
     s.copy(op)
     t, t_item = s.dot(seq), s.dot(item)
     if t is not None or t_item is not None:
-        dots = s.full(s.new[seq], t), s.full(s.new[item], t_item)
+        of = op.result.type
+        assert isinstance(of, Seq)
+        dots = s.full(s.new[seq], t, of), s.full(s.new[item], t_item, of.item)
         s.put(op.result, s.b.append(*dots, op.purpose))
 
 

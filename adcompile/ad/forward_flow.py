@@ -16,7 +16,7 @@ def _if(s: Sweep, op: core.If) -> Steps:
     then, orelse = Block(), Block()
     for old, new in ((op.then, then), (op.orelse, orelse)):
         yield s.inner(old, new)
-        s.finish(old, new, moving)
+        s.finish(old, new, op.results, moving)
     s.adopt(s.copy(op, then=then, orelse=orelse), op.results, moving)
 
 
@@ -26,7 +26,7 @@ def _try(s: Sweep, op: core.Try) -> Steps:
     body, handler = Block(), Block()
     for old, new in ((op.body, body), (op.handler, handler)):
         yield s.inner(old, new, old.params)
-        s.finish(old, new, moving)
+        s.finish(old, new, op.results, moving)
     s.adopt(s.copy(op, body=body, handler=handler), op.results, moving)
 
 
@@ -35,7 +35,7 @@ def _scope(s: Sweep, op: core.Scope) -> Steps:
     moving = [r in s.active for r in op.results]
     body = Block()
     yield s.inner(op.body, body, op.body.params)
-    s.finish(op.body, body, moving)
+    s.finish(op.body, body, op.results, moving)
     s.adopt(s.copy(op, body=body), op.results, moving)
 
 
@@ -44,7 +44,7 @@ def _carried(s: Sweep, op: core.For | core.While) -> tuple[list[bool], list[Valu
     moving = [r in s.active or p in s.active for r, p in zip(op.results, op.carried, strict=True)]
     inits = [s.new[v] for v in op.inits]
     slots = zip(op.inits, op.carried, moving, strict=True)
-    dots = [dotted(s.full(s.new[v], s.dot(v)), p) for v, p, moves in slots if moves]
+    dots = [dotted(s.full(s.new[v], s.dot(v), p.type), p) for v, p, moves in slots if moves]
     return moving, [*inits, *dots]
 
 
@@ -70,7 +70,7 @@ def _for(s: Sweep, op: core.For) -> Steps:
         s.new[item] = Value(item.type, item.name, body)
         body.params.append(s.new[item])
     yield s.inner(op.body, body, op.carried, moving)
-    s.finish(op.body, body, moving)
+    s.finish(op.body, body, op.results, moving)
     s.adopt(s.copy(op, [*heads, *inits], body=body, over=over), op.results, moving)
 
 
@@ -105,7 +105,7 @@ def _while(s: Sweep, op: core.While) -> Steps:
     moving, inits = _carried(s, op)
     cond, body = Block(), Block()
     yield s.inner(op.cond, cond, op.cond.params, moving)
-    s.finish(op.cond, cond, [])
+    s.finish(op.cond, cond, [], [])
     yield s.inner(op.body, body, op.carried, moving)
-    s.finish(op.body, body, moving)
+    s.finish(op.body, body, op.results, moving)
     s.adopt(s.copy(op, inits, cond=cond, body=body), op.results, moving)

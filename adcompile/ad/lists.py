@@ -14,7 +14,7 @@ from adcompile.ad.sweep import Frame, handles, leaf
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import Value
-from adcompile.ir.types import INT, Array, Seq
+from adcompile.ir.types import INT, SAVED, Seq
 
 
 @handles(core.NewSeq)
@@ -28,10 +28,10 @@ def _new_seq(frame: Frame, op: core.NewSeq) -> None:
 def _append(frame: Frame, op: core.Append) -> None:
     seq, item = op.operands
     for path, d in frame.pop(op.result).items():
-        types = [leaf(seq, path), leaf(item, path)]
-        rest, d_item = frame.builder.add(core.Pop, [d], types).results
+        rest, d_item = frame.builder.add(core.Pop, [d], [d.type, leaf(item, path)]).results
         rest.name = frame.name(seq, path)
-        frame.put(seq, path, rest)
+        if seq in frame.sweep.active:  # not a list of integers so far
+            frame.put(seq, path, rest)
         frame.add(item, d_item, path)
 
 
@@ -77,6 +77,8 @@ def update(frame: Frame, op: core.Update) -> None:
         d = frame.full(op.result, path)
         if v in frame.sweep.active:
             part = b.index(d, ("value",), at)
+            if op.mode != "=":  # what is added to an array may be a number
+                part = cot.reduce_to(b, part, part, v)
             frame.add(v, b.call(np.negative, part) if op.mode == "-" else part, path)
         if op.mode == "=":
             d = b.update(d, _zero_item(b, d, at), ("value",), at)
@@ -87,6 +89,6 @@ def update(frame: Frame, op: core.Update) -> None:
 def _zero_item(b: Builder, d: Value, at: list[Value]) -> Value:
     """Nothing, in place of an item of the list of cotangents `d`."""
     assert isinstance(d.type, Seq)
-    if isinstance(d.type.item, Array) and d.type.item.rank:
-        return b.call(np.zeros_like, b.index(d, ("value",), at))
-    return b.const(0.0)
+    if d.type.item == SAVED:
+        return b.undef(SAVED)
+    return cot.zeros(b, b.index(d, ("value",), at))

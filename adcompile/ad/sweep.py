@@ -180,12 +180,27 @@ def leaf_paths(t: Type) -> list[Path]:
 
 
 def project(b: Builder, v: Value, path: Path) -> tuple[Value, Path]:
-    """What a tree holds at `path`, as far as there is no list, and the rest of the path."""
+    """What a tree holds at `path`, as far as there is no list, and the rest of the path.
+
+    In that, `...` stands for all items of a list.
+    """
     for k, key in enumerate(path):
         if isinstance(v.type, Seq):
-            return v, path[k:]
+            return v, _through_lists(v.type.item, path[k:])
         v = b.item(v, key)
     return v, ()
+
+
+def _through_lists(t: Type, path: Path) -> Path:
+    found: list[Hashable] = []
+    for key in path:
+        while isinstance(t, Seq):
+            found.append(...)
+            t = t.item
+        assert isinstance(t, Tree)
+        found.append(key)
+        t = t.child(key)
+    return tuple(found)
 
 
 def gradient_of(frame: Frame, p: Value, path: Path) -> Value:

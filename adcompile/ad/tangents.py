@@ -120,26 +120,33 @@ class Sweep:
             t = cot.materialize(self.b, cot.cast(self.b, t, v.type), v)
         self.dots[v] = dotted(t, old) if isinstance(t, Value) and t not in self.new else t
 
-    def full(self, v: Value, t: Tangent, zeros: bool = False) -> Value:
-        """A tangent as one value, zeros filled in; None, or with `zeros` 0, without derivative."""
-        b = self.b
+    def full(self, v: Value, t: Tangent, of: Type | None = None, zeros: bool = False) -> Value:
+        """A tangent as one value, zeros filled in; None, or with `zeros` 0, without derivative.
+
+        `of` is the type that `v` has together with others: there the integer 0 may be a float.
+        """
+        b, of = self.b, v.type if of is None else of
         if isinstance(v.type, Undefined) or (v.type == SAVED and t is None):
             return b.undef(v.type)
         if t is None and isinstance(v.owner, core.Undef):
             return b.undef(tangent_type(v.type))
         if isinstance(v.type, Tree):
+            types = of.items if isinstance(of, Tree) else v.type.items
             children = [
-                self.full(b.item(v, key), self.child(v.type, t, key), zeros) for key in v.type.keys
+                self.full(b.item(v, key), self.child(v.type, t, key), item, zeros)
+                for key, item in zip(v.type.keys, types, strict=True)
             ]
             return b.make(v.type.node, v.type.keys, children)
         if isinstance(t, Value):
             number = isinstance(v.type, Scalar) and isinstance(t.type, Array)
             return b.call(float, t) if number else t
-        if not carries_derivative(v.type):
-            return (
-                cot.zeros(b, v) if zeros and isinstance(v.type, Array | Scalar) else b.const(None)
-            )
-        return cot.zeros(b, v)
+        if carries_derivative(v.type):
+            return cot.zeros(b, v)
+        if carries_derivative(of):
+            zero = cot.cast(b, cot.zeros(b, v), of)
+            zero.type = tangent_type(of) if isinstance(of, Seq) else zero.type
+            return zero
+        return cot.zeros(b, v) if zeros and isinstance(v.type, Array | Scalar) else b.const(None)
 
     def child(self, tree: Tree, t: Tangent, key: Any) -> Tangent:
         if isinstance(t, tuple):
@@ -196,11 +203,20 @@ class Sweep:
         yield self.block(old)
         self.b = outer
 
-    def finish(self, old: Block, new: Block, moving: Sequence[bool]) -> None:
-        """End `new`: yield one value each for `moving`, their tangents, and what comes after."""
+    def finish(
+        self, old: Block, new: Block, results: Sequence[Value], moving: Sequence[bool]
+    ) -> None:
+        """End `new`: yield one value for each of `results`, their tangents, and what comes after.
+
+        `moving` tells which of the results have a tangent.
+        """
         outer, self.b = self.b, self.b.into(new)
         ys, end = old.yields, old.terminator
-        dots = [self.full(self.new[y], self.dot(y)) for y, moves in zip(ys, moving) if moves]
+        dots = [
+            self.full(self.new[y], self.dot(y), r.type)
+            for y, r, moves in zip(ys, results, moving)
+            if moves
+        ]
         values = [self.new[y] for y in ys]
         self.b.at(end.loc, end.order).yield_(*values[: len(moving)], *dots, *values[len(moving) :])
         self.b = outer

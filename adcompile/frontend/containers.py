@@ -41,7 +41,7 @@ from adcompile.frontend.operands import (
 from adcompile.frontend.source import loc_of
 from adcompile.ir import core
 from adcompile.ir.core import MISSING, Value
-from adcompile.ir.types import Seq
+from adcompile.ir.types import Seq, TypeClash, describe, join
 
 Method = Callable[[Context, gast.AST, Operand, Args, Kwargs], Operand]
 
@@ -85,7 +85,14 @@ def append(cx: Context, node: gast.AST, x: Operand, args: Args, kwargs: Kwargs) 
         if isinstance(item, Obj):
             item.frozen = "it is an item of another list"
         cx.heap.hold(x, item, cx.contents)
-        cx.rewrite(x, cx.here(node).append(held, cx.value(item, node)), node)
+        v = cx.value(item, node)
+        longer = cx.here(node).append(held, v)
+        try:  # a float among integers makes a list of floats
+            longer.type = Seq(join(held.type.item, v.type))
+        except TypeClash:
+            message = f"{describe(v.type)} is appended to {describe(held.type)}"
+            cx.mismatch(message, node, "put numbers or arrays of one type into it")
+        cx.rewrite(x, longer, node)
     else:
         cx.rewrite(x, _list([*layout_of(cx, x, node).items, item]), node)
     return Known(None)

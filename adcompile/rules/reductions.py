@@ -77,9 +77,11 @@ def _(d_y, a, axis=None, dtype=None, out=None, keepdims=False):
     return spread(d_y / count(a, axis), axis, keepdims)
 
 
-@linear(builtins.sum)
-def _(d_y, iterable):
-    return [d_y for _ in iterable] if isinstance(iterable, (list, tuple)) else d_y
+@linear(builtins.sum, arg=(0, 1))
+def _(d_y, iterable, start=0):
+    if np.ndim(d_y) > np.ndim(iterable[0]):  # numbers are added to an array
+        return NotImplemented
+    return [d_y for _ in iterable] if isinstance(iterable, (list, tuple)) else d_y, d_y
 
 
 def as_before(d, a):

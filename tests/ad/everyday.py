@@ -395,6 +395,59 @@ CASES = {
 }
 
 
+def sum_from_zero(x):
+    s = 0
+    for v in x:
+        s += v * v
+    return s * sum(v * x[0] for v in x if v > -9)
+
+
+def integer_on_one_path(x):
+    a, b, n = 0, (1, x[1]), 0
+    while n < 4:
+        t = x[n % 3] ** 2 if n > 1 else 1
+        a, b = b[0] * x[n % 3] + t, (b[1], a)
+        n += 1
+    return a * a + b[0] + b[1]
+
+
+def integers_in_a_list(x):
+    items = [0, x[0]]
+    for v in x:
+        items.append(items[-1] * v + items[0])
+    items.append(1)
+    items[2] = 3
+    s = 0
+    for v in items:
+        s = s * 0.5 + v * v
+    return s
+
+
+def integers_that_become_floats(x):
+    a = np.zeros(3, dtype=int)
+    for v in x:
+        a = a + x * v
+    return np.sum(a * x)
+
+
+CASES |= {
+    f: _arrays(3)
+    for f in (sum_from_zero, integer_on_one_path, integers_in_a_list, integers_that_become_floats)
+}
+
+
+def sums_from_a_start(x):
+    numbers, arrays = [], []
+    for v in x:
+        numbers.append(v * x[0])
+        arrays.append(v * x)
+    s = sum(numbers, x[1]) * sum(numbers) + sum(x, 0.5)
+    return s * np.sum(sum(arrays, x) * sum(arrays, np.zeros(3)))
+
+
+CASES[sums_from_a_start] = _arrays(3)
+
+
 def list_of_dicts(x):
     out = []
     for v in x:
@@ -403,6 +456,23 @@ def list_of_dicts(x):
     for o in out:
         t = t + o["v"] * o["items"]
     return t
+
+
+def list_of_lists(x):
+    rows = []
+    for i in range(len(x)):
+        row = []
+        for j in range(i + 1):
+            row.append(x[j] * x[i] * (j + 1))
+        rows.append(row)
+    s = 0.0
+    for row in rows:
+        for v in row:
+            s = s * 0.5 + v * v
+    return s * rows[2][1] + rows[2][0] * rows[1][1]
+
+
+CASES[list_of_lists] = _arrays(3)
 
 
 def list_of_tuples(x):
@@ -415,6 +485,17 @@ def list_of_tuples(x):
     return t + out[-1][0] * out[0][1][0]
 
 
+def sums_of_items(x):
+    items = []
+    for v in x:
+        items.append(np.outer(x, x) * v)
+    s = items[1].sum() * items[0].mean()
+    return s + (items[2].sum(axis=0) * items[0].sum(axis=1)).sum()
+
+
+CASES[sums_of_items] = _arrays(3)
+
+
 def recursive_pair(x):
     def r(v, n):
         if n <= 0:
@@ -424,6 +505,19 @@ def recursive_pair(x):
 
     p, q = r(x, 3)
     return np.sum(p * q)
+
+
+def list_of_pairs(x):
+    pairs = []
+    for v in x:
+        pairs.append([v, [v * v, x * v]])
+    t = 0.0
+    for a, (b, c) in pairs:
+        t = t + a * b + np.sum(c * c)
+    return t + pairs[-1][0] * np.sum(pairs[0][1][1] * pairs[1][1][1])
+
+
+CASES[list_of_pairs] = _arrays(3)
 
 
 def recursive_single(x):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from adcompile import check_grads, grad, trees
+from adcompile import TypeMismatch, check_grads, grad, trees
 from adcompile.ir.interpreter import run
 from tests.ad import everyday
 
@@ -29,6 +29,72 @@ def test_text_does_what_the_ssa_does(f):
     got = compiled.call(*args)
     for x, y in zip(trees.leaves(got), trees.leaves(expected), strict=True):
         np.testing.assert_array_equal(x, y)
+
+
+def test_lists_in_pairs_in_a_list():
+    def f(x):
+        pairs = []
+        for i in range(len(x)):
+            row = []
+            for j in range(i + 1):
+                row.append([x[j] * x[i], (x, x[j])])
+            pairs.append([row, x[i]])
+        s = 0.0
+        for row, a in pairs:
+            for b, (c, d) in row:
+                s = s * 0.5 + a * b * b + np.sum(c * d)
+        return s
+
+    check_grads(f, (np.array([0.3, -0.7, 0.5]),), modes=("reverse", "forward"))
+
+
+def test_integers_come_first_in_a_list():
+    """What a list holds is known when all that is appended to it has been seen."""
+
+    def f(x):
+        products, cubes = [], []
+        for i in range(len(x)):
+            if products:
+                products.append(x[i] * products[-1])
+            else:
+                products.append(1)
+            if i == 0:
+                cubes.append(1)
+            if i > 0:
+                cubes.append(x[i] ** 3)
+        ones = [1 for _ in x]
+        ones.append(x[0])
+        return sum(products) * sum(cubes) + ones[-1] * ones[0]
+
+    check_grads(f, (np.array([0.7, -0.3, 1.2]),))
+
+
+def test_a_list_of_different_lengths():
+    def f(x):
+        work, s = [x], 0.0
+        while work:
+            v = work.pop()
+            if len(v) == 1:
+                s = s * 0.7 + v[0] ** 2
+            else:
+                h = len(v) // 2
+                work.append(v[:h] * v[h])
+                work.append(v[h:])
+        return s
+
+    check_grads(f, (np.array([0.7, -0.3, 1.2, 0.4]),), order=2)
+
+
+def test_what_a_list_cannot_hold():
+    def f(x):
+        items = []
+        for v in x:
+            items.append(v)
+        items.append(x)
+        return items[0]
+
+    with pytest.raises(TypeMismatch, match="array of rank 1 is appended to a list of"):
+        grad(f)(np.ones(3))
 
 
 def test_star_arguments():

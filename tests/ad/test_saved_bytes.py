@@ -73,7 +73,6 @@ bodies = line[:8].reshape(4, 2), line[8:16].reshape(4, 2), line[:4], 3
 pairs = sum(k * k for k in range(n))  # (i, j) below and right of each k
 
 
-
 def descent(w, x, y, rate, count):
     for _ in range(count):
         w = w - rate * (x.T @ (x @ w - y))

@@ -90,7 +90,10 @@ CASES: dict[Any, list[Example]] = {
         *[S(N(2, 3), 3, axis=0, keepdims=True), S(N(2, 3, 2), axis=(0, 2))],
         S(N(2, 3), None, None, True),
     ],
-    builtins.sum: [S(N(3)), S(N(3, 2)), S([N(2), N(2)]), S([0.1, 0.2])],
+    builtins.sum: [
+        *[S(N(3)), S(N(3, 2)), S([N(2), N(2)]), S([0.1, 0.2])],
+        *[S(N(3), 0.5), S(N(3, 2), N(2)), S([N(2), N(2)], N(2)), S([N(2), N(2)], 0.5)],
+    ],
     builtins.max: [S(0.3, 0.7), S(0.3, 0.7, 0.5), S(N(3)), S([0.1, 0.2])],
     builtins.min: [S(0.3, 0.7), S(0.3, 0.7, 0.5), S(N(3)), S([0.1, 0.2])],
     math.fsum: [S([0.1, 0.2, 0.3]), S(N(3))],

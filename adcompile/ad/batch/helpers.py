@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Sequence
 from functools import reduce
+from typing import Any
 
 import numpy as np
 
@@ -56,13 +57,18 @@ LAYOUTS[runtime.add_saved] = lambda op, layouts: reduce(join, layouts)
 def _zeros_layout(op: core.Call, layouts: Sequence[Layout]) -> Layout:
     """Zeros like what stands under some keys in the items of a list."""
     items, *keys = op.operands
-    t: Type = items.type
-    assert isinstance(t, Seq)
-    t, layout = t.item, item_of(layouts[0])
-    for key in map(core.constant, keys):
-        assert isinstance(t, Tree)
-        layout, t = children(layout, len(t.keys))[t.keys.index(key)], t.child(key)
-    return normal(Items(layout))
+    return _under(items.type, layouts[0], [..., *map(core.constant, keys)])
+
+
+def _under(t: Type, layout: Layout, keys: Sequence[Any]) -> Layout:
+    if not keys:
+        return layout
+    key, *rest = keys
+    if key is ...:
+        assert isinstance(t, Seq)
+        return normal(Items(_under(t.item, item_of(layout), rest)))
+    assert isinstance(t, Tree)
+    return _under(t.child(key), children(layout, len(t.keys))[t.keys.index(key)], rest)
 
 
 LAYOUTS[runtime.zeros_like] = _zeros_layout

@@ -8,6 +8,7 @@ tree. A plain `Value` stands for itself, whatever the direction.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import Block, Slice, Value
 from adcompile.ir.infer import values
-from adcompile.ir.types import INT, Array, Opaque, Scalar, Seq, Tree, Type, Undefined
+from adcompile.ir.types import INT, SAVED, Array, Opaque, Scalar, Seq, Tree, Type, Undefined
 
 if TYPE_CHECKING:
     from adcompile.ad.batch.walk import Batch
@@ -68,8 +69,12 @@ def made_of(b: Builder, sizes: Sequence[Value]) -> Value:
 
 
 def zeros(b: Builder, sizes: Sequence[Value], dtype: np.dtype) -> Value:
+    return _zeros(b, made_of(b, sizes), dtype)
+
+
+def _zeros(b: Builder, shape: Value, dtype: np.dtype) -> Value:
     named: dict[str, Any] = {} if dtype == np.float64 else {"dtype": dtype.type}
-    return b.call(np.zeros, made_of(b, sizes), **named)
+    return b.call(np.zeros, shape, **named)
 
 
 # --- one array with a leading axis --------------------------------------------------------------
@@ -113,8 +118,16 @@ def _stretched(s: Batch, x: Value, t: Type) -> Value:
         return b.call(np.full, s.n, x, **named)
     if isinstance(owner, core.Call) and owner.fn in (np.zeros, np.zeros_like):
         like = x if owner.fn is np.zeros else owner.operands[0]
+        if _may_be_unset(like):
+            shape = b.call(operator.add, b.tuple(s.n), b.call(np.shape, like))
+            return _zeros(b, shape, have.dtype)
         return zeros(b, [s.n, *extents(b, like)], have.dtype)
     return b.call(np.broadcast_to, x, b.tuple(s.n, *extents(b, x)))
+
+
+def _may_be_unset(x: Value) -> bool:
+    """Whether `x` is what another function saved: None where it went another way."""
+    return isinstance(x.owner, core.Unpack) and x.owner.operands[0].type == SAVED
 
 
 # --- trees and lists ----------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from adcompile import trees
+from adcompile import grad, hessian, jacobian, trees
 from adcompile.ad.batch.walk import HANDLERS
 from adcompile.ir import core
 from tests.ad import everyday, inplace, writes
@@ -46,6 +46,23 @@ def test_gallery(pair: Any) -> None:
     check(pair.program, *pair.args, wrt=pair.wrt, modes=[True], tol=1e-11, differences=1e-6)
     check_fanned(pair.program, pair.args, pair.wrt)
     check_hessian(pair.program, pair.args, pair.wrt)
+
+
+def halved(x, n):
+    return x if n == 0 else halved(np.sin(x) * x, n - 1) + x * 0.1
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 2)])
+def test_reverse_over_a_recursive_gradient(shape):
+    """What a call has saved is None where it went another way, and has no size."""
+
+    def f(x):
+        return np.sum(halved(x, 3))
+
+    x = np.sin(np.arange(1.0, 1 + np.prod(shape))).reshape(shape)
+    h = jacobian(grad(f), mode="reverse")(x)
+    assert h.shape == shape + shape and h.dtype == np.float64
+    np.testing.assert_allclose(h, hessian(f)(x), rtol=1e-12, atol=1e-12)
 
 
 # --- lists that depend on the direction -----------------------------------------------------------
