@@ -9,7 +9,7 @@ from adcompile.ad.sweep import Frame, Path, handles, leaf, leaf_paths, sweep_ops
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import Block, Op, Value
-from adcompile.ir.types import BOOL, INT, Seq
+from adcompile.ir.types import BOOL, INT, Array, Seq, Type
 
 
 @handles(core.If)
@@ -130,7 +130,8 @@ def _loop(frame: Frame, op: core.For | core.While) -> None:
     item = op.body.params[0] if isinstance(op, core.For) else None
     index = Value(item.type, item.name) if item else Value(INT)
     d_slots = [
-        Value(leaf(op.results[k], path), frame.name(op.results[k], path)) for k, path in slots
+        Value(_sized(op, k, path, op.body.yields[k]), frame.name(op.results[k], path))
+        for k, path in slots
     ]
     inner = Frame(frame.sweep, op.body, frame.builder.into(Block()), parent=frame, loop=True)
     for (k, path), d in zip(slots, d_slots, strict=True):
@@ -148,7 +149,8 @@ def _loop(frame: Frame, op: core.For | core.While) -> None:
     starts = [frame.full(v, path) for v, path in accumulators]
     ranged = isinstance(op, core.For) and op.over == "range"
     heads = op.operands[:3] if ranged and not op.stops else _trips(frame, op)
-    types = [p.type for p in body.params[1:]]
+    sized = [_sized(op, k, path, op.inits[k]) for k, path in slots]
+    types = sized + [p.type for p in body.params[len(slots) + 1 :]]
     nothing = [frame.builder.new_seq(d.type.item) for _, d, _ in lists]  # type: ignore[union-attr]
     for (_, d, _), empty in zip(lists, nothing, strict=True):
         empty.name = d.name
@@ -165,6 +167,17 @@ def _loop(frame: Frame, op: core.For | core.While) -> None:
     for (k, path), d, r in zip(slots, d_slots, new.results, strict=False):
         r.name = d.name
         frame.add(op.inits[k], r, path)
+
+
+def _sized(op: core.For | core.While, k: int, path: Path, v: Value) -> Type:
+    """The type of an adjoint that `op` carries, where it is that of `v`.
+
+    What changes its size from one iteration to the next has another one in each place.
+    """
+    t, at = leaf(op.results[k], path), leaf(v, path)
+    if isinstance(t, Array) and isinstance(at, Array) and t.rank == at.rank:
+        return Array(t.dtype, at.shape)
+    return t
 
 
 def _trips(frame: Frame, op: core.For | core.While) -> list[Value]:

@@ -530,3 +530,42 @@ def recursive_single(x):
 
 
 CASES |= {f: _arrays(3) for f in (list_of_dicts, list_of_tuples, recursive_pair, recursive_single)}
+
+
+def halving(x):
+    while len(x) > 1:
+        x = np.tanh(x[::2] * x[1::2]) + x[::2]
+    return x[0] ** 3
+
+
+def growing(r):
+    c = np.ones(1)
+    for a in r:
+        d = np.zeros(len(c) + 1)
+        d[:-1] += c
+        d[1:] -= a * c
+        c = d
+    return np.sum(np.sin(c))
+
+
+def neville(x, y, t):
+    p = y
+    for k in range(1, len(x)):
+        p = ((t - x[k:]) * p[:-1] + (x[:-k] - t) * p[1:]) / (x[:-k] - x[k:])
+    return p[0] ** 2
+
+
+def wavelet(x):
+    energies = []
+    while x.size > 1:
+        energies.append(np.sum((x[::2] - x[1::2]) ** 2))
+        x = 0.5 * (x[::2] + x[1::2])
+    return np.sum(np.array(energies) ** 1.5) + x[0]
+
+
+CASES |= {  # arrays that change their size from one iteration to the next
+    halving: _arrays(8),
+    growing: _arrays(4),
+    neville: (np.array([0.0, 1.1, 1.9, 3.2]), *_arrays(4), 2.3),
+    wavelet: _arrays(8),
+}
