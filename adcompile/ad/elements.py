@@ -22,8 +22,9 @@ from adcompile.codegen.aliasing import VIEWS
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import Slice, Spec, Step, Value
+from adcompile.ir.indices import may_repeat
 from adcompile.ir.infer.index import index_kind
-from adcompile.ir.types import Array, Seq, Tree, Type
+from adcompile.ir.types import Array, Seq
 
 Views = list[tuple[Step, Sequence[Value]]]
 
@@ -125,28 +126,7 @@ def _step(op: object) -> Step | None:
     return None
 
 
-# --- which elements an index names --------------------------------------------------------------
-
-# Of one argument, these give indices that name no element twice (of a vector).
-_DISTINCT = (np.arange, np.flatnonzero, np.argsort)
-
-
-def may_repeat(at: Sequence[Value]) -> bool:
-    """Whether an index may name one element twice: an array or list of integers does."""
-    found = {v for v in at if _is_integers(v.type)}
-    if len(found) != 1:
-        return bool(found)
-    (v,) = found
-    op = v.owner
-    if not (isinstance(op, core.Call) and op.fn in _DISTINCT) or getattr(v.type, "rank", 0) != 1:
-        return True
-    return op.fn is np.arange and len(op.operands) > 1  # from a negative number, perhaps
-
-
-def _is_integers(t: Type) -> bool:
-    return isinstance(t, Tree | Seq) or (
-        isinstance(t, Array) and t.rank > 0 and t.dtype.kind in "iu"
-    )
+# --- writes -------------------------------------------------------------------------------------
 
 
 def _as_value(b: Builder, spec: Spec, at: Sequence[Value]) -> Value:
@@ -161,9 +141,6 @@ def _as_value(b: Builder, spec: Spec, at: Sequence[Value]) -> Value:
         else:
             entries.append(next(rest) if entry == "value" else b.const(entry))
     return entries[0] if len(entries) == 1 else b.tuple(*entries)
-
-
-# --- writes -------------------------------------------------------------------------------------
 
 
 @handles(core.Update)

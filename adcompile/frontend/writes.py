@@ -22,6 +22,7 @@ from adcompile.frontend.heap import View
 from adcompile.frontend.operands import Known, Operand, Tup
 from adcompile.frontend.source import loc_of
 from adcompile.ir.core import Call, Spec, Step, Value, ViewCall
+from adcompile.ir.indices import may_repeat
 from adcompile.ir.infer import infer_index
 from adcompile.ir.types import Array, Scalar, Seq, Tree, describe
 
@@ -152,7 +153,7 @@ def augment_item(
     spec, operands = subscripts.entries(cx, index, node)
     part = subscripts.read(cx, x, spec, list(operands), node)
     _check_cast(cx, part, fn, value, node)
-    if fn in _MODES and not _may_repeat(operands):
+    if fn in _MODES and not may_repeat(operands):  # NumPy then keeps the last, and adds up nothing
         write(cx, x, spec, operands, value, node, _MODES[fn])
         return
     made = expressions.binary(cx, fn, part, value, node)
@@ -170,18 +171,6 @@ def augment(cx: Context, x: Value, fn: Callable[..., Any], value: Operand, node:
 
 
 _MODES = {operator.add: "+", operator.sub: "-"}
-
-
-def _may_repeat(operands: list[Value]) -> bool:
-    """Whether an element may be written twice: NumPy then keeps the last, it does not add up."""
-    return any(_is_integers(v) for v in operands)
-
-
-def _is_integers(v: Value) -> bool:
-    t = v.type
-    return isinstance(t, Tree | Seq) or (
-        isinstance(t, Array) and t.rank > 0 and t.dtype.kind in "iu"
-    )
 
 
 def _check_cast(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from adcompile import grad
+from adcompile import check_grads, grad
 
 x, A = np.arange(1.0, 5.0), np.arange(1.0, 13.0).reshape(3, 4)
 
@@ -54,7 +54,36 @@ def momentum(w, g):
     return np.sum(w * w)
 
 
+def ridge(A, s):
+    B = A @ A.T
+    B[np.diag_indices(len(B))] += s
+    return np.sum(np.tanh(0.01 * B))
+
+
+def triangle(A):
+    L = np.zeros((3, 3))
+    L[np.tril_indices(3)] = A[0, 0] * np.arange(6.0)
+    return np.sum(L * L) + np.sum(A[np.triu_indices(3)] ** 2)
+
+
+def likelihood(A, labels):
+    return -np.sum(A[np.arange(len(labels)), labels])
+
+
+def twice(A, labels):
+    return np.sum(A[np.array([0, 0, 2]), labels] * A[labels[:1], np.arange(3)])
+
+
 TEXTS = {
+    likelihood: (
+        (A, np.array([1, 3, 1])),
+        """
+    # return -np.sum(A[np.arange(len(labels)), labels])
+    d_A = np.zeros_like(A)
+    d_A[index, labels] = -1.0
+    return d_A
+""",
+    ),
     swapped: (
         (x,),
         """
@@ -130,3 +159,16 @@ def test_nothing_is_copied_but_by_the_user(f):
     text = grad(f).lower(*args).source
     assert text.count(".copy()") == (f is not whole), text
     assert "unbroadcast" not in text
+
+
+@pytest.mark.parametrize("f", [ridge, triangle, likelihood], ids=lambda f: f.__name__)
+def test_indices_that_name_no_element_twice(f):
+    args = {ridge: (A, 0.5), triangle: (A,), likelihood: (A, np.array([1, 3, 1]))}[f]
+    text = grad(f).lower(*args).source
+    assert "add.at" not in text and "last_writes" not in text, text
+    check_grads(f, args, modes=("reverse", "forward"), order=2)
+
+
+def test_indices_that_are_stretched_may_name_an_element_twice():
+    for labels in (np.array([1, 3, 1]), np.array([0, 0, 0])):
+        check_grads(twice, (A, labels), order=2)

@@ -30,9 +30,9 @@ from adcompile.ad.batch.table import batches
 from adcompile.ad.batch.values import WHOLE, Dense, Rep
 from adcompile.ad.batch.walk import Batch
 from adcompile.ad.batch.written import added_to, settled
-from adcompile.ad.elements import may_repeat
 from adcompile.ir import core
 from adcompile.ir.core import Value
+from adcompile.ir.indices import may_repeat
 from adcompile.ir.infer import index_kind, values
 from adcompile.ir.infer.table import Shape
 from adcompile.ir.types import INT, Array, Scalar
