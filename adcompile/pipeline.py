@@ -43,10 +43,11 @@ if TYPE_CHECKING:
 
 # Each pass is `run(fn) -> None`. The first row works on a backward sweep that still reads primal
 # values wherever they are; `settle` decides which of them are saved. The second row makes what is
-# to be differentiated again lean, and the others tidy up what becomes a text: simplifying leaves
-# something to share where there is more than one backward sweep.
+# to be differentiated again lean, and the others tidy up what becomes a text: what has become equal
+# when it was simplified is shared, and with more than one backward sweep there is more to share.
 CLEAN = (served, simplify, shapes, sink, cse, dce)
 AGAIN = (cse, fuse, simplify, dce)
+ONCE = (forget, fuse, simplify, cse)
 LEAN = (forget, cse, fuse, simplify)
 SHARE = (cse, shapes)
 POLISH = (hoist, dce, latest, delay, results)
@@ -177,7 +178,7 @@ def hand_over(fn: Function) -> None:
 def polish(fn: Function, mode: Mode) -> None:
     """Make good code of `fn`, what `mode` has made, and of what it calls."""
     once = isinstance(mode, Grad | Vjp) and all(op.order <= 1 for op in core.walk(fn.block))
-    _run((*LEAN, *POLISH) if once else (*LEAN, *SHARE, *POLISH), fn)
+    _run((*(ONCE if once else (*LEAN, *SHARE)), *POLISH), fn)
     checks.restore(fn)
 
 

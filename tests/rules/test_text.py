@@ -139,6 +139,15 @@ def test_one_solution_serves_both_gradients_of_solve() -> None:
     assert both.source.partition("# return")[2].partition("d_b")[2].count("solve(") == 1
 
 
+def test_what_simplifying_makes_equal_is_solved_once() -> None:
+    def likelihood(L, y):
+        alpha = np.linalg.solve(L.T, np.linalg.solve(L, y))
+        return 0.5 * y @ alpha
+
+    text = grad(likelihood).lower(np.eye(2), np.ones(2)).source
+    assert text.count("solve(") - text.count("# alpha") * 2 == 3, text
+
+
 def test_a_sum_seed_is_filled_out_once() -> None:
     def total(a, b):
         return np.sum(a @ b)
