@@ -31,6 +31,7 @@ from adcompile.passes import (
     fuse,
     hoist,
     latest,
+    lean,
     results,
     served,
     shapes,
@@ -50,7 +51,7 @@ AGAIN = (cse, fuse, simplify, dce)
 ONCE = (forget, fuse, simplify, cse)
 LEAN = (forget, cse, fuse, simplify)
 SHARE = (cse, shapes)
-POLISH = (hoist, dce, latest, delay, results)
+POLISH = (hoist, dce, lean, latest, delay, results)
 # For callees that are split between their sweeps, which must not grow together.
 SPLIT = (cse, simplify, hoist, dce, latest, delay)
 
