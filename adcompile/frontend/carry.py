@@ -41,6 +41,7 @@ from adcompile.frontend.scopes import Cell, Place
 from adcompile.frontend.source import loc_of
 from adcompile.ir import core
 from adcompile.ir.core import Block, Value, defined_in, walk
+from adcompile.ir.infer.sizes import atoms
 from adcompile.ir.types import BOOL, UNDEFINED, Array, Dim, Seq, Tree, Undefined
 
 
@@ -67,6 +68,7 @@ class Carry:
         self.tries = 0
         known, self.generic = cx.fixpoints.get(self.key, ({}, set()))
         self.generic = set[Dim](self.generic)
+        self.mark = Dim.fresh()  # the sizes that the body makes come later
         self.templates: dict[Place, Operand] = {}
         self.same: set[Place] = set()  # names of arrays that turned out not to be rebound
         self.sharing: set[tuple[int, Any]] = set()  # slots that may be another slot, or a place
@@ -206,6 +208,7 @@ class Carry:
             old = self.templates.get(place)
             if old is None:
                 new = self._discovered(joiner, place, arm)
+                self._open_lists(new, {*params, *defined_in(blocks)})
                 self.templates[place] = self._named(place, new)
                 again = True
                 continue
@@ -220,6 +223,7 @@ class Carry:
                 new = joiner.slots(final, arm.get)
             else:
                 new = joiner.unify(old, final)
+            self._open_lists(new, {*params, *defined_in(blocks)})
             if same_template(old, new):
                 continue
             self.templates[place] = self._named(place, new)
@@ -243,6 +247,33 @@ class Carry:
             if cx.heap.written:
                 cx.heap.dropped |= {*defined_in(blocks), *params}
         return not again
+
+    def _open_lists(self, template: Operand, inside: set[Any]) -> None:
+        """Sizes of items that are others in each iteration are any size."""
+        for slot in slots_in(template):
+            if isinstance(slot.type, Seq):
+                slot.type = self._opened(slot.type, inside)
+        self.cx.generic |= self.generic
+
+    def _opened(self, t: Any, inside: set[Any]) -> Any:
+        match t:
+            case Array(dtype, shape):
+                return Array(dtype, tuple([self._any_size(n, inside) for n in shape]))
+            case Seq(item):
+                return Seq(self._opened(item, inside))
+            case Tree(node, keys, items):
+                return Tree(node, keys, tuple([self._opened(item, inside) for item in items]))
+        return t
+
+    def _any_size(self, n: Any, inside: set[Any]) -> Any:
+        if not isinstance(n, Dim) or n in self.generic:
+            return n
+        later = (a.key > self.mark.key if isinstance(a, Dim) else a in inside for a in atoms(n))
+        if not any(later):
+            return n
+        fresh = Dim.fresh(n.many)
+        self.generic.add(fresh)
+        return fresh
 
     def _forget_tainted(self) -> None:
         """What was perhaps written by another name is found anew, if it is."""
@@ -349,7 +380,11 @@ class Carry:
     def result_types(self) -> list[Any]:
         self.cx.generic |= self.generic
         slots = [s for t in self.templates.values() for s in slots_in(t)]
-        return [joins.refreshed(s.type, self.generic) for s in slots]
+        # of a list, each item that is read gets its own
+        return [
+            s.type if isinstance(s.type, Seq) else joins.refreshed(s.type, self.generic)
+            for s in slots
+        ]
 
     def define(self, op: core.Op, arm: Arm) -> None:
         """What the carried places hold after the loop."""

@@ -15,7 +15,7 @@ and for "sum", "prod", "broadcast" and "least", whose first part is a frozenset 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Iterator
 from typing import Any
 
 from adcompile.ir.types import Dim, Size, TypeClash, is_many
@@ -72,6 +72,19 @@ def _parts(size: Size, kind: str) -> tuple[Any, ...] | None:
     if isinstance(size, Dim) and isinstance(size.key, Key) and size.key.parts[0] == kind:
         return size.key.parts[1:]
     return None
+
+
+def atoms(size: Size) -> Iterator[Hashable]:
+    """What a size is made of: fresh sizes, and the IR values that it depends on."""
+    work: list[Any] = [size]
+    while work:
+        part = work.pop()
+        if isinstance(part, frozenset):  # of (size, count) pairs
+            work += [n for n, _ in part]
+        elif isinstance(part, Dim) and isinstance(part.key, Key):
+            work += part.key.parts[1:]
+        else:
+            yield part
 
 
 # --- sums ---------------------------------------------------------------------------------------
