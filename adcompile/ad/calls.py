@@ -70,11 +70,13 @@ def _elementwise(frame: Frame, op: core.Call, ds: list[Value | None], rules: Rul
     wanted = frozenset([p for p in places if p is not None])
     slopes = apply_parts(b, rules.partials, [op.result, *args], op.kwargs, wanted)
     for x, place in zip(op.operands, places, strict=True):
-        p = None if place is None else slopes.get(place)
-        if p is None or core.constant(p) is None:
+        if place is None:
             continue
-        if _refuses(p):
+        p = slopes.get(place)  # none where the rule gives fewer partials than there are arguments
+        if p is None or _refuses(p):
             raise missing(op, place)
+        if core.constant(p) is None:
+            continue
         c = masks.times(b, d, p, op.result.type, frame.sweep.marks, op.result)
         other = next((v for v in args if v is not x and cot.shape_of(v.type)), None)
         other = other if len(args) == 2 else None

@@ -88,7 +88,7 @@ def _elementwise(s: Sweep, op: core.Call, made: core.Call, rules: Rules) -> Tang
     total: Tangent = None
     for k, t in tangents.items():
         p = None if k is None else slopes.get(k)
-        if p is not None and core.constant(p) is NotImplemented:
+        if k in wanted and (p is None or core.constant(p) is NotImplemented):
             raise missing(op, k)
         if p is not None and isinstance(t, Value) and core.constant(p) is not None:
             c = masks.times(s.b, t, p, op.result.type, s.marks, places[k], same)

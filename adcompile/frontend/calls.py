@@ -34,6 +34,7 @@ from adcompile.frontend import (
     objects,
     overloads,
     recursion,
+    ruled,
     structures,
     subscripts,
     texts,
@@ -60,7 +61,6 @@ from adcompile.ir.core import MISSING, GlobalRef, Value
 from adcompile.ir.infer import infer_call
 from adcompile.ir.types import Array, Opaque, Scalar, Seq, Tree, TypeClash, is_inexact, scalar_kind
 from adcompile.modes import CHAINS, Derived
-from adcompile.rules import registry
 
 RESULT = "$result"  # the variable of a frame that holds what it returns
 LIBRARIES = ("numpy", "scipy", "math", "cmath", "operator", "_operator", "builtins")
@@ -142,11 +142,9 @@ def _call_known(
     written = writes.by_function(cx, node, fn, args, kwargs)
     if written is not None:
         return written
-    module = (getattr(fn, "__module__", None) or type(fn).__module__).partition(".")[0]
-    if module == "builtins" and isinstance(fn, types.FunctionType):
-        module = ""  # made by `exec` in a namespace without a name
-    if module not in LIBRARIES and _hashable(fn) and registry.lookup(fn) is not None:
-        return _with_rule(cx, node, fn, args, kwargs)
+    module = package_of(fn)
+    if ruled.has_rule(fn):
+        return ruled.call(cx, node, fn, args, kwargs)
     if acts.is_act(fn, module):
         return acts.call(cx, node, fn, args, kwargs)
     if isinstance(fn, type):
@@ -156,16 +154,22 @@ def _call_known(
         if found is not None:
             return found
     refuse_functions(cx, node, fn, (*args, *kwargs.values()))
-    if module == "numpy" and not (_hashable(fn) and fn in collecting.OF_LISTS):
+    if module == "numpy" and not (is_hashable(fn) and fn in collecting.OF_LISTS):
         args = [collecting.as_array(cx, node, x) for x in args]
     return cx.emit(node, fn, args, kwargs)
+
+
+def package_of(fn: Any) -> str:
+    """The package that `fn` comes from; "" for what is made in a namespace without a name."""
+    module = (getattr(fn, "__module__", None) or type(fn).__module__).partition(".")[0]
+    return "" if module == "builtins" and isinstance(fn, types.FunctionType) else module
 
 
 def _handled(
     cx: Context, node: gast.AST, fn: Any, args: list[Operand], kwargs: dict[str, Operand]
 ) -> Operand | None:
     """A call of what stands in a table, or of a builtin that an object says itself what it does."""
-    if not _hashable(fn):
+    if not is_hashable(fn):
         return None
     own = (structures.HANDLERS, INTRINSICS)
     tables = (construct.HANDLERS, bases.HANDLERS, vectorized.HANDLERS, *own)
@@ -248,22 +252,6 @@ def refuse_functions(cx: Context, node: gast.AST, fn: Any, operands: tuple[Opera
         )
 
 
-def _with_rule(
-    cx: Context, node: gast.AST, fn: Any, args: list[Operand], kwargs: dict[str, Operand]
-) -> Operand:
-    """A user's function with a rule is kept as a call; its body, if it has one, gives the type."""
-    operands = [cx.value(a, node) for a in args]
-    named = {k: cx.value(v, node) for k, v in kwargs.items()}
-    if is_typed(fn, operands, named) or not isinstance(fn, types.FunctionType):
-        return cx.emit(node, fn, list(operands), dict(named))
-    try:
-        found = type_of_body(cx, node, fn, operands, named)
-    except SourceUnavailable:  # what uses the result says so
-        return cx.emit(node, fn, list(operands), dict(named))
-    parts = list(found.items) if isinstance(found, Tree) and found.node is tuple else [found]
-    return cx.emit(node, fn, list(operands), dict(named), types=parts)
-
-
 def is_typed(fn: Any, operands: list[Value], named: dict[str, Value]) -> bool:
     """Whether `infer` knows what `fn` returns (or that the call is wrong)."""
     try:
@@ -309,7 +297,7 @@ def _opaque(
     return cx.emit(node, fn, args, kwargs, effect=True, types=[Opaque(object)])
 
 
-def _hashable(fn: Any) -> bool:
+def is_hashable(fn: Any) -> bool:
     try:
         hash(fn)
     except TypeError:

@@ -20,7 +20,7 @@ import gast
 
 from adcompile.bound import BoundDerivative
 from adcompile.errors import AdcompileError, AliasError
-from adcompile.frontend import calls, joins, objects, prune, recursion, subscripts
+from adcompile.frontend import calls, joins, objects, prune, recursion, ruled, subscripts
 from adcompile.frontend.context import Context
 from adcompile.frontend.operands import Bound, Closure, Known, NewObj, Obj, Operand, Tup
 from adcompile.frontend.scopes import Frame
@@ -394,7 +394,12 @@ def _lower(
     for name, x in bound.items():
         inner.store.set(frame.cell(name), _passed(cx, inner, node, name, x, params, values))
     _capture(cx, inner, fn, node, params, values)
-    result = calls.body(inner, fn.code.body)
+    if fn.function is not None and ruled.has_rule(fn.function):
+        given = [name for name, x in bound.items() if x is not fn.defaults.get(name)]
+        passed = {name: inner.store.get(frame.cell(name)) for name in given}
+        result = ruled.body(inner, fn.code.node, fn.function, passed)
+    else:
+        result = calls.body(inner, fn.code.body)
     end = inner.returned or fn.code.node
     v = inner.here(end).undef() if inner.dead else inner.value(result, end)
     if isinstance(v.type, Undefined) and not inner.dead:

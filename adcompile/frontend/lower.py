@@ -26,6 +26,7 @@ from adcompile.frontend import (
     loops,
     naming,
     prune,
+    ruled,
     scoped,
     targets,
 )
@@ -117,7 +118,11 @@ def _lower(
     for path, other in ALIASES.get():
         module.heap.same[place_at(by_name, other)] = place_at(by_name, path)
     try:
-        result = calls.body(cx, code.body)
+        if receiver is MISSING and ruled.has_rule(function):
+            passed = {name: cx.store.get(frame.cell(name)) for name in types_by_name}
+            result = ruled.body(cx, code.node, function, passed)
+        else:
+            result = calls.body(cx, code.body)
     except RecursionError as e:
         raise UnsupportedSyntax(
             "the calls or expressions of this function are nested too deeply",

@@ -110,6 +110,8 @@ def _entry(fn: Function) -> Rules:
     """What is known of `fn`, to be added to; the library's own rules come before all others."""
     if not _loading:
         _load()
+    if not callable(fn):
+        raise TypeError(f"{fn!r} is no function: a rule cannot be given for it")
     try:
         hash(fn)
     except TypeError:
@@ -127,8 +129,9 @@ def _by_argument(fn: Function, word: str, args: Iterable[int]) -> Rules:
     An argument is linear, or it has a tangent and perhaps an adjoint.
     """
     entry = _entry(fn)
-    entry.partials, entry.zero = None, False
     args = set(args)
+    _check_arguments(fn, args)
+    entry.partials, entry.zero = None, False
     if word == "linear":
         other_words = [entry.tangent, entry.adjoint]
     else:
@@ -139,6 +142,16 @@ def _by_argument(fn: Function, word: str, args: Iterable[int]) -> Rules:
             bodies.pop(arg, None)
     entry.joint = () if args.intersection(entry.joint) else entry.joint
     return entry
+
+
+def _check_arguments(fn: Function, args: set[int]) -> None:
+    """Refuse arguments that `fn` does not have, as far as it tells what it has."""
+    try:
+        found = inspect.signature(fn).parameters.values() if not _loading else ()
+    except (TypeError, ValueError):  # many a function of C does not
+        return
+    if found and max(args) >= len(found) and all(p.kind is not p.VAR_POSITIONAL for p in found):
+        raise ValueError(f"{name_of(fn)} has no argument {max(args)}: they are counted from 0")
 
 
 def _each(arg: int | range | tuple[int, ...]) -> Iterable[int]:
@@ -211,6 +224,8 @@ def returns(fn: Function, stand_in: Body | None = None) -> Any:
     Without it, a decorator. There is no need to say it of what works element by element, nor of a
     Python function with source.
     """
+    if not callable(fn):
+        raise TypeError(f"{fn!r} is no function: there is nothing that it returns")
     if stand_in is None:
         return lambda body: returns(fn, body)
     table.ENTRIES[fn] = partial(_type_of, stand_in)
@@ -231,6 +246,9 @@ def _note_elementwise(fn: Function) -> None:
 
 def alias(rule_of: Function, *fns: Function) -> None:
     """These functions share the rule of `rule_of`: they take the same arguments."""
+    for fn in fns:
+        if not _loading and lookup(fn) is not None:
+            raise ValueError(f"{name_of(fn)} has a rule already")
     ALIASES.update(dict.fromkeys(fns, rule_of))
 
 

@@ -169,7 +169,10 @@ class Check:
     def run(self, what: str, f: Callable[..., Any], *args: Any) -> Any:
         """`f(*args)`, called twice: to the same result, and without a trace in its arguments."""
         before = [bits(x) for _, x in leaves(args)]
-        first, second = f(*args), f(*args)
+        try:
+            first, second = f(*args), f(*args)
+        except (ValueError, TypeError, IndexError) as e:
+            self.report.fail(what, f"a call raises {type(e).__name__}: {e}")
         if [bits(x) for _, x in leaves(args)] != before:
             self.report.fail(what, "a call has changed its arguments")
         for (_, a), (_, b) in zip(leaves(first), leaves(second), strict=True):

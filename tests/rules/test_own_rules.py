@@ -15,7 +15,18 @@ import pytest
 from scipy import special
 from scipy.special import cython_special
 
-from adcompile import AdcompileError, MissingRule, check_grads, check_rule, grad
+from adcompile import (
+    AdcompileError,
+    MissingRule,
+    check_grads,
+    check_rule,
+    grad,
+    hessian,
+    hvp,
+    jacobian,
+    jvp,
+    vjp,
+)
 from adcompile.testing import example
 
 X = np.array([[0.3, 1.2, -0.7], [2.0, 0.4, 1.1]])
@@ -209,3 +220,66 @@ def test_own_rules_come_after_those_of_the_library() -> None:
         assert lookup(np.exp).partials(3.0, 1.0) == 6.0
         """
     subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True)
+
+
+def test_an_argument_without_a_partial_is_refused(rules: Any) -> None:
+    """One partial for two arguments does not say that the other's is zero: None does."""
+
+    def product(x: Any, y: Any) -> Any:
+        return x * y
+
+    rules.elementwise(product, lambda z, x, y: y)
+    x = X[0]
+    assert np.array_equal(grad(lambda x: np.sum(product(x, 2.0)))(x), [2.0, 2.0, 2.0])
+    for mode in (grad, jacobian):
+        with pytest.raises(MissingRule, match="argument 1"):
+            mode(lambda x: np.sum(product(2.0, x)))(x)
+    with pytest.raises(MissingRule, match="argument 1"):
+        jvp(lambda x: product(2.0, x))((x,), (x,))
+
+
+def test_the_rule_of_the_function_that_is_differentiated(rules: Any) -> None:
+    """Its source is not looked at, whether it is called or differentiated itself."""
+
+    def straight(x: Any, scale: Any = 2.0, *rest: Any, power: Any = 1) -> Any:
+        return np.round(x) * scale
+
+    rules.tangent(straight)(lambda d, y, x, scale=2.0, *rest, power=1: d * scale)
+    x = X[0]
+    assert grad(straight)(0.4) == 2.0 and grad(straight)(0.4, 3.0) == 3.0
+    assert grad(straight)(0.4, 3.0, 1.0, power=2) == 3.0
+    for mode in ("forward", "reverse"):
+        assert np.array_equal(jacobian(straight, mode=mode)(x), 2.0 * np.eye(3))
+    y, y_dot = jvp(straight, wrt=0)((x,), x)
+    assert np.array_equal(y, straight(x)) and np.array_equal(y_dot, 2.0 * x)
+    assert np.array_equal(vjp(straight)(x)[1](x), 2.0 * x)
+    assert grad(lambda t: grad(straight)(t) * t)(0.4) == 2.0
+    assert hessian(straight)(0.4) == 0.0 and hvp(straight)((0.4,), 1.0) == 0.0
+
+
+def test_nonsense_is_refused_at_once(rules: Any) -> None:
+    def square(x: Any) -> Any:
+        return x * x
+
+    def cube(x: Any) -> Any:
+        return x * x * x
+
+    with pytest.raises(ValueError, match="square has no argument 3"):
+        rules.tangent(square, arg=3)
+    with pytest.raises(TypeError, match="3 is no function"):
+        rules.returns(3)
+    with pytest.raises(TypeError, match="3 is no function"):
+        rules.elementwise(3, lambda y, x: y)
+    rules.elementwise(square, lambda y, x: 2 * x)
+    with pytest.raises(ValueError, match="square has a rule already"):
+        rules.alias(cube, square)
+
+
+def test_a_cotangent_of_another_shape_is_reported(rules: Any) -> None:
+    def norm(x: Any) -> Any:
+        return np.sum(x**2)
+
+    rules.tangent(norm)(lambda d, y, x: np.sum(2 * x * d))
+    rules.adjoint(norm)(lambda d, y, x: d * 2 * x[:-1])
+    with pytest.raises(AssertionError, match=r"norm\(float64\[3\]\)\nreverse mode"):
+        check_rule(norm, (X[0],))
