@@ -155,4 +155,20 @@ def _transposed(v: Value) -> Value | None:
     return None
 
 
-# --- reductions that keep an axis ---------------------------------------------------------------
+# --- zeros --------------------------------------------------------------------------------------
+
+_LIKE = (np.zeros_like, np.ones_like, np.full_like, np.empty_like)
+
+
+@pattern(np.zeros_like)
+def zeros_of_a_shape(m: Match, op: core.Call) -> Value | None:
+    """np.zeros_like(np.zeros_like(x)) → np.zeros_like(x): an array is not made for its shape"""
+    x = v = op.operands[0]
+    while isinstance(v.type, Array):
+        made = v.owner
+        like = isinstance(made, core.Call) and made.fn in _LIKE and "dtype" not in made.keywords
+        if not (like or isinstance(made, core.Update)) or not made.order:
+            break
+        v = made.operands[0]
+    same = isinstance(v.type, Array) and v.type == x.type and len(op.operands) == 1
+    return m.call(np.zeros_like, v) if same and v is not x else None
