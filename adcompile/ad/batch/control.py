@@ -36,41 +36,38 @@ def _of(s: Batch, values: Sequence[Value]) -> list[Layout]:
     return [s.spread.of(v) for v in values]
 
 
+def _inner(s: Batch, block: Block, results: Sequence[Value]) -> Block:
+    """`block` in the batch: what it ends with is laid out as `results` are."""
+    made = s.inner(block)
+    s.end(made, block.terminator, _of(s, results), results)
+    return made
+
+
 @handles(core.If)
 @_structured
 def _if(s: Batch, op: core.If) -> None:
-    layouts = _of(s, op.results)
-    arms = []
-    for block in op.blocks:
-        arms.append(s.inner(block))
-        s.end(arms[-1], block.terminator, layouts, op.results)
-    s.plain(
-        op, core.If, [s.pack(op.operands[0], False)], then=arms[0], orelse=arms[1], form=op.form
-    )
+    then, orelse = [_inner(s, block, op.results) for block in op.blocks]
+    s.plain(op, core.If, [s.pack(op.operands[0], False)], then=then, orelse=orelse, form=op.form)
 
 
 @handles(core.Try)
 @_structured
 def _try(s: Batch, op: core.Try) -> None:
-    layouts = _of(s, op.results)
-    arms = []
-    for block in op.blocks:
-        arms.append(s.inner(block))
-        s.end(arms[-1], block.terminator, layouts, op.results)
-    s.plain(op, core.Try, op.operands, body=arms[0], handler=arms[1])
+    body, handler = [_inner(s, block, op.results) for block in op.blocks]
+    s.plain(op, core.Try, op.operands, body=body, handler=handler)
 
 
 @handles(core.Scope)
 @_structured
 def _scope(s: Batch, op: core.Scope) -> None:
-    body = s.inner(op.body)
-    s.end(body, op.body.terminator, _of(s, op.results), op.results)
+    body = _inner(s, op.body, op.results)
     s.plain(op, core.Scope, op.operands, body=body, effect=op.effect)
 
 
-def _inits(s: Batch, op: core.For | core.While, layouts: Sequence[Layout]) -> list[Value]:
+def _inits(s: Batch, op: core.For | core.While) -> list[Value]:
     found = []
-    for v, layout, p, r in zip(op.inits, layouts, op.carried, op.results, strict=True):
+    for v, p, r in zip(op.inits, op.carried, op.results, strict=True):
+        layout = s.spread.of(r)
         init = s.pack(v, layout, r.type)
         if init.name is None and layout is not False:
             init.name = p.name
@@ -81,11 +78,9 @@ def _inits(s: Batch, op: core.For | core.While, layouts: Sequence[Layout]) -> li
 @handles(core.For)
 @_structured
 def _for(s: Batch, op: core.For) -> None:
-    layouts = _of(s, op.results)
     heads = [s.pack(v, s.spread.of(v)) for v in op.operands[: op.heads]]
-    inits = _inits(s, op, layouts)
-    body = s.inner(op.body)
-    s.end(body, op.body.terminator, layouts, op.results)
+    inits = _inits(s, op)
+    body = _inner(s, op.body, op.results)
     fields = {"body": body, "over": op.over, "reverse": op.reverse, "stops": op.stops}
     s.plain(op, core.For, [*heads, *inits], **fields)
 
@@ -93,12 +88,9 @@ def _for(s: Batch, op: core.For) -> None:
 @handles(core.While)
 @_structured
 def _while(s: Batch, op: core.While) -> None:
-    layouts = _of(s, op.results)
-    inits = _inits(s, op, layouts)
-    cond = s.inner(op.cond)
-    s.end(cond, op.cond.terminator, [], [])
-    body = s.inner(op.body)
-    s.end(body, op.body.terminator, layouts, op.results)
+    inits = _inits(s, op)
+    cond = _inner(s, op.cond, [])
+    body = _inner(s, op.body, op.results)
     s.plain(op, core.While, inits, cond=cond, body=body, stops=op.stops)
 
 
