@@ -68,7 +68,7 @@ class Carry:
         self.tries = 0
         known, self.generic = cx.fixpoints.get(self.key, ({}, set()))
         self.generic = set[Dim](self.generic)
-        self.mark = Dim.fresh()  # the sizes that the body makes come later
+        self.mark: Any = Dim.fresh().key  # the sizes that the body makes come later
         self.templates: dict[Place, Operand] = {}
         self.same: set[Place] = set()  # names of arrays that turned out not to be rebound
         self.sharing: set[tuple[int, Any]] = set()  # slots that may be another slot, or a place
@@ -268,12 +268,14 @@ class Carry:
     def _any_size(self, n: Any, inside: set[Any]) -> Any:
         if not isinstance(n, Dim) or n in self.generic:
             return n
-        later = (a.key > self.mark.key if isinstance(a, Dim) else a in inside for a in atoms(n))
-        if not any(later):
+        if not any(self._is_later(a, inside) for a in atoms(n)):
             return n
         fresh = Dim.fresh(n.many)
         self.generic.add(fresh)
         return fresh
+
+    def _is_later(self, atom: Any, inside: set[Any]) -> bool:
+        return atom.key > self.mark if isinstance(atom, Dim) else atom in inside
 
     def _forget_tainted(self) -> None:
         """What was perhaps written by another name is found anew, if it is."""

@@ -59,7 +59,7 @@ def body(cx: Context, node: gast.AST, fn: Any, passed: Mapping[str, Operand]) ->
             args += containers.layout_of(cx, x, node).items
         elif p.kind is p.VAR_KEYWORD:
             rest = containers.layout_of(cx, x, node)
-            kwargs |= dict(zip(rest.keys, rest.items, strict=True))
+            kwargs.update(zip(map(str, rest.keys), rest.items, strict=True))
         elif by_position:
             args.append(x)
         else:

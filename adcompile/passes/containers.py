@@ -166,8 +166,9 @@ def zeros_of_a_shape(m: Match, op: core.Call) -> Value | None:
     x = v = op.operands[0]
     while isinstance(v.type, Array):
         made = v.owner
-        like = isinstance(made, core.Call) and made.fn in _LIKE and "dtype" not in made.keywords
-        if not (like or isinstance(made, core.Update)) or not made.order:
+        if not isinstance(made, core.Call | core.Update) or not made.order:
+            break
+        if isinstance(made, core.Call) and (made.fn not in _LIKE or "dtype" in made.keywords):
             break
         v = made.operands[0]
     same = isinstance(v.type, Array) and v.type == x.type and len(op.operands) == 1

@@ -101,7 +101,9 @@ class Shelf:
             return
         self.done = True
         tape, alone = self.tape, self.dropped and len(self.kept) == 1
-        types = list(tape.item.items) if isinstance(tape.item, Tree) else [tape.item]
+        types: list[Type] = [tape.item]
+        if isinstance(tape.item, Tree):
+            types = list(tape.item.items)
         for k, v in tape.inner.items():
             shelves[found.of(v)].rewrite(found, shelves)
             types[k] = v.type
