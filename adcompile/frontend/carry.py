@@ -69,6 +69,7 @@ class Carry:
         known, self.generic = cx.fixpoints.get(self.key, ({}, set()))
         self.generic = set[Dim](self.generic)
         self.mark: Any = Dim.fresh().key  # the sizes that the body makes come later
+        self.inside: set[Value] = set()  # the values of the iteration that was lowered last
         self.templates: dict[Place, Operand] = {}
         self.same: set[Place] = set()  # names of arrays that turned out not to be rebound
         self.sharing: set[tuple[int, Any]] = set()  # slots that may be another slot, or a place
@@ -117,6 +118,7 @@ class Carry:
         return self.cx.joiner(self.cx.store.get, right, self.generic)
 
     def _named(self, place: Place, template: Operand) -> Operand:
+        self._open_lists(template)
         seq = template.type if isinstance(template, Slot) else None
         if self.few and isinstance(seq, Seq) and holds_objects(seq):
             # Each object keeps its identity where the loop is unrolled.
@@ -201,6 +203,7 @@ class Carry:
         joiner = self._joiner(arm.get)
         params = [v for h in (heads, cond or {}) for values in h.values() for v in values]
         joiner.blocks, joiner.news = blocks, params
+        self.inside = {*params, *defined_in(blocks)}
         changed = (p for p in arm.changes if p not in self.templates)
         found = relevant_places(cx, changed, blocks, params)
         shared = self._shared(arm, blocks, heads, params)
@@ -208,7 +211,6 @@ class Carry:
             old = self.templates.get(place)
             if old is None:
                 new = self._discovered(joiner, place, arm)
-                self._open_lists(new, {*params, *defined_in(blocks)})
                 self.templates[place] = self._named(place, new)
                 again = True
                 continue
@@ -223,7 +225,6 @@ class Carry:
                 new = joiner.slots(final, arm.get)
             else:
                 new = joiner.unify(old, final)
-            self._open_lists(new, {*params, *defined_in(blocks)})
             if same_template(old, new):
                 continue
             self.templates[place] = self._named(place, new)
@@ -248,34 +249,34 @@ class Carry:
                 cx.heap.dropped |= {*defined_in(blocks), *params}
         return not again
 
-    def _open_lists(self, template: Operand, inside: set[Any]) -> None:
+    def _open_lists(self, template: Operand) -> None:
         """Sizes of items that are others in each iteration are any size."""
         for slot in slots_in(template):
             if isinstance(slot.type, Seq):
-                slot.type = self._opened(slot.type, inside)
+                slot.type = self._opened(slot.type)
         self.cx.generic |= self.generic
 
-    def _opened(self, t: Any, inside: set[Any]) -> Any:
+    def _opened(self, t: Any) -> Any:
         match t:
             case Array(dtype, shape):
-                return Array(dtype, tuple([self._any_size(n, inside) for n in shape]))
+                return Array(dtype, tuple(map(self._any_size, shape)))
             case Seq(item):
-                return Seq(self._opened(item, inside))
+                return Seq(self._opened(item))
             case Tree(node, keys, items):
-                return Tree(node, keys, tuple([self._opened(item, inside) for item in items]))
+                return Tree(node, keys, tuple(map(self._opened, items)))
         return t
 
-    def _any_size(self, n: Any, inside: set[Any]) -> Any:
+    def _any_size(self, n: Any) -> Any:
         if not isinstance(n, Dim) or n in self.generic:
             return n
-        if not any(self._is_later(a, inside) for a in atoms(n)):
+        if not any(map(self._is_later, atoms(n))):
             return n
         fresh = Dim.fresh(n.many)
         self.generic.add(fresh)
         return fresh
 
-    def _is_later(self, atom: Any, inside: set[Any]) -> bool:
-        return atom.key > self.mark if isinstance(atom, Dim) else atom in inside
+    def _is_later(self, atom: Any) -> bool:
+        return atom.key > self.mark if isinstance(atom, Dim) else atom in self.inside
 
     def _forget_tainted(self) -> None:
         """What was perhaps written by another name is found anew, if it is."""

@@ -394,12 +394,10 @@ def _lower(
     for name, x in bound.items():
         inner.store.set(frame.cell(name), _passed(cx, inner, node, name, x, params, values))
     _capture(cx, inner, fn, node, params, values)
-    if fn.function is not None and ruled.has_rule(fn.function):
-        given = [name for name, x in bound.items() if x is not fn.defaults.get(name)]
-        passed = {name: inner.store.get(frame.cell(name)) for name in given}
-        result = ruled.body(inner, fn.code.node, fn.function, passed)
-    else:
-        result = calls.body(inner, fn.code.body)
+    given = [name for name, x in bound.items() if x is not fn.defaults.get(name)]
+    passed = {name: inner.store.get(frame.cell(name)) for name in given}
+    own = ruled.body(inner, fn.code.node, fn.function, passed) if fn.function is not None else None
+    result = calls.body(inner, fn.code.body) if own is None else own
     end = inner.returned or fn.code.node
     v = inner.here(end).undef() if inner.dead else inner.value(result, end)
     if isinstance(v.type, Undefined) and not inner.dead:

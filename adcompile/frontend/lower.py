@@ -118,11 +118,9 @@ def _lower(
     for path, other in ALIASES.get():
         module.heap.same[place_at(by_name, other)] = place_at(by_name, path)
     try:
-        if receiver is MISSING and ruled.has_rule(function):
-            passed = {name: cx.store.get(frame.cell(name)) for name in types_by_name}
-            result = ruled.body(cx, code.node, function, passed)
-        else:
-            result = calls.body(cx, code.body)
+        passed = {name: cx.store.get(frame.cell(name)) for name in types_by_name}
+        own = ruled.body(cx, code.node, function, passed) if receiver is MISSING else None
+        result = calls.body(cx, code.body) if own is None else own
     except RecursionError as e:
         raise UnsupportedSyntax(
             "the calls or expressions of this function are nested too deeply",

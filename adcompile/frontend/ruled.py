@@ -41,11 +41,13 @@ def call(
     return cx.emit(node, fn, list(operands), dict(named), types=parts)
 
 
-def body(cx: Context, node: gast.AST, fn: Any, passed: Mapping[str, Operand]) -> Operand:
-    """What stands for the body of `fn` where that is differentiated itself: a call of it.
+def body(cx: Context, node: gast.AST, fn: Any, passed: Mapping[str, Operand]) -> Operand | None:
+    """What stands for the body of `fn`, if it has a rule and is differentiated itself: a call.
 
     `passed` are its arguments by the names of its parameters; defaults are left to it.
     """
+    if not has_rule(fn):
+        return None
     args: list[Operand] = []
     kwargs: dict[str, Operand] = {}
     by_position = True
