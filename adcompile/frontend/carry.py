@@ -202,8 +202,7 @@ class Carry:
         touched: set[Value] | None = None
         joiner = self._joiner(arm.get)
         params = [v for h in (heads, cond or {}) for values in h.values() for v in values]
-        joiner.blocks, joiner.news = blocks, params
-        self.inside = {*params, *defined_in(blocks)}
+        joiner.blocks, joiner.news, self.inside = blocks, params, {*params, *defined_in(blocks)}
         changed = (p for p in arm.changes if p not in self.templates)
         found = relevant_places(cx, changed, blocks, params)
         shared = self._shared(arm, blocks, heads, params)

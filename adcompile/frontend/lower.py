@@ -127,8 +127,20 @@ def _lower(
             cx.builder.loc,
             "split long expressions over several statements",
         ) from e
+    _hand_out(cx, code, result)
+    made = Function(code.name, block, given, function.__doc__, loc_of(code.node))
+    changed = module.heap.changed
+    paths = (module.heap.path(place) for place in cx.store.now if place in changed)
+    made.writes = tuple([p for p in paths if p is not None])
+    prune.run(made)
+    return made
+
+
+def _hand_out(cx: Context, code: Code, result: Operand) -> None:
+    """End the function with what its body gave."""
+    b = cx.builder
     if cx.dead:  # every path raises: that is what a call of the result is to do, too
-        builder.return_(builder.undef(FLOAT))
+        b.return_(b.undef(FLOAT))
     else:
         end = cx.returned or code.node
         v = cx.value(result, end)
@@ -137,12 +149,6 @@ def _lower(
             raise error
         cx.here(end).return_(v)
     cx.check_bottoms()
-    made = Function(code.name, block, given, function.__doc__, loc_of(code.node))
-    changed = module.heap.changed
-    paths = (module.heap.path(place) for place in cx.store.now if place in changed)
-    made.writes = tuple([p for p in paths if p is not None])
-    prune.run(made)
-    return made
 
 
 def _signature(
