@@ -185,7 +185,10 @@ def _index(s: Sweep, op: core.Index) -> None:
         shape = cot.shape_of(op.result.type)  # of a number there is no more than new axes
         s.put(op.result, s.b.call(np.reshape, t, shape) if shape else t)
     elif isinstance(t, Value):
-        s.put(op.result, s.b.index(t, op.spec, [s.new[v] for v in op.operands[1:]], item=op.item))
+        dot = s.b.index(t, op.spec, [s.new[v] for v in op.operands[1:]], item=op.item)
+        if isinstance(t.type, Seq):  # whose items may have other sizes each
+            dot.type = tangent_type(op.result.type)
+        s.put(op.result, dot)
 
 
 @handles(core.Update)
@@ -281,7 +284,7 @@ def _pop(s: Sweep, op: core.Pop) -> None:
     s.copy(op)
     t = s.dot(op.operands[0])
     if isinstance(t, Value) and isinstance(t.type, Seq):
-        dots = s.b.add(core.Pop, [t], [t.type, t.type.item]).results
+        dots = s.b.add(core.Pop, [t], [t.type, tangent_type(op.results[1].type)]).results
         for r, d in zip(op.results, dots, strict=True):
             s.put(r, d)
 

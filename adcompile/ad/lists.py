@@ -21,7 +21,9 @@ from adcompile.ir.types import INT, SAVED, Seq
 def _new_seq(frame: Frame, op: core.NewSeq) -> None:
     for path, d in frame.pop(op.result).items():
         for k, item in enumerate(op.operands):
-            frame.add(item, frame.builder.index(d, ("value",), [k]), path)
+            d_item = frame.builder.index(d, ("value",), [k])
+            d_item.type = leaf(item, path)  # items may have other sizes each
+            frame.add(item, d_item, path)
 
 
 @handles(core.Append)

@@ -8,6 +8,9 @@ import math
 import numpy as np
 from scipy import special
 
+from tests.ad import everyday_lists
+from tests.ad.everyday_lists import arrays
+
 
 def nested(x, n):
     s = 0.0
@@ -348,224 +351,45 @@ def caught_in_loop(x):
     return total * x[0]
 
 
-def _arrays(*shapes, seed=0, shift=0.0):
-    rng = np.random.default_rng(seed)
-    return tuple(rng.normal(size=s) + shift for s in shapes)
-
-
 CASES = {
     nested: (np.array([0.3, 0.7, 1.2]), 3),
     early: (np.array([-1.0, -2.0, 0.5]),),
     loopreturn: (np.array([1.0, 0.9, 0.8, 0.7]),),
-    whilebreak: _arrays(3),
+    whilebreak: arrays(3),
     recur: (np.array([0.5, 0.7]),),
     recur2: (np.array([0.5, 0.7, 0.2]),),
-    appendy: _arrays(4),
-    stacky: _arrays(3),
-    dictp: ({"W": _arrays((3, 3))[0], "b": _arrays(3)[0]}, _arrays((2, 3), seed=1)[0]),
-    layers: ([_arrays((3, 4), 4), _arrays((4, 2), 2, seed=1)], _arrays((5, 3), seed=2)[0]),
-    zippy: _arrays(4, 4),
-    rows: _arrays((3, 2)),
-    cond: _arrays(5),
-    bcast: (*_arrays((4, 3)), *_arrays(3, shift=4.0), *_arrays((4, 1), seed=3)),
-    fancy: (*_arrays(5), np.array([0, 2, 2, 4])),
-    lin: _arrays((3, 3), 3),
-    doublebuf: (*_arrays(3), 3),
-    closure: _arrays(3, shift=4.0),
+    appendy: arrays(4),
+    stacky: arrays(3),
+    dictp: ({"W": arrays((3, 3))[0], "b": arrays(3)[0]}, arrays((2, 3), seed=1)[0]),
+    layers: ([arrays((3, 4), 4), arrays((4, 2), 2, seed=1)], arrays((5, 3), seed=2)[0]),
+    zippy: arrays(4, 4),
+    rows: arrays((3, 2)),
+    cond: arrays(5),
+    bcast: (*arrays((4, 3)), *arrays(3, shift=4.0), *arrays((4, 1), seed=3)),
+    fancy: (*arrays(5), np.array([0, 2, 2, 4])),
+    lin: arrays((3, 3), 3),
+    doublebuf: (*arrays(3), 3),
+    closure: arrays(3, shift=4.0),
     mathy: (1.3, 0.7),
-    elsey: _arrays(4),
-    negrange: _arrays(5),
+    elsey: arrays(4),
+    negrange: arrays(5),
     whileif: (np.array([1.0, -2.0, 0.5, -0.5, 2.0, 3.0]),),
-    special_: _arrays(4),
-    stdvar: _arrays((5, 3)),
-    shapes: _arrays(6),
-    elemchain: _arrays(5, 5, 5),
-    sumgrad: _arrays(3, 3),
-    sumab: _arrays(3, 3),
-    twod: _arrays((3, 4)),
-    heavy_nest: _arrays((3, 4), seed=5),
-    with_effects: _arrays(4),
-    polynomial: _arrays(4, 3),
-    matrix_chain: (*_arrays((3, 3)), 4),
-    helper_in_loop: _arrays(4),
-    nan_safe: _arrays(5),
-    return_from_inner: _arrays(3),
-    caught: (*_arrays(2), np.zeros((2, 2), int)),
+    special_: arrays(4),
+    stdvar: arrays((5, 3)),
+    shapes: arrays(6),
+    elemchain: arrays(5, 5, 5),
+    sumgrad: arrays(3, 3),
+    sumab: arrays(3, 3),
+    twod: arrays((3, 4)),
+    heavy_nest: arrays((3, 4), seed=5),
+    with_effects: arrays(4),
+    polynomial: arrays(4, 3),
+    matrix_chain: (*arrays((3, 3)), 4),
+    helper_in_loop: arrays(4),
+    nan_safe: arrays(5),
+    return_from_inner: arrays(3),
+    caught: (*arrays(2), np.zeros((2, 2), int)),
     caught_in_loop: (np.array([0.5, -1.2, 0.7]),),
 }
 
-
-def sum_from_zero(x):
-    s = 0
-    for v in x:
-        s += v * v
-    return s * sum(v * x[0] for v in x if v > -9)
-
-
-def integer_on_one_path(x):
-    a, b, n = 0, (1, x[1]), 0
-    while n < 4:
-        t = x[n % 3] ** 2 if n > 1 else 1
-        a, b = b[0] * x[n % 3] + t, (b[1], a)
-        n += 1
-    return a * a + b[0] + b[1]
-
-
-def integers_in_a_list(x):
-    items = [0, x[0]]
-    for v in x:
-        items.append(items[-1] * v + items[0])
-    items.append(1)
-    items[2] = 3
-    s = 0
-    for v in items:
-        s = s * 0.5 + v * v
-    return s
-
-
-def integers_that_become_floats(x):
-    a = np.zeros(3, dtype=int)
-    for v in x:
-        a = a + x * v
-    return np.sum(a * x)
-
-
-CASES |= {
-    f: _arrays(3)
-    for f in (sum_from_zero, integer_on_one_path, integers_in_a_list, integers_that_become_floats)
-}
-
-
-def sums_from_a_start(x):
-    numbers, arrays = [], []
-    for v in x:
-        numbers.append(v * x[0])
-        arrays.append(v * x)
-    s = sum(numbers, x[1]) * sum(numbers) + sum(x, 0.5)
-    return s * np.sum(sum(arrays, x) * sum(arrays, np.zeros(3)))
-
-
-CASES[sums_from_a_start] = _arrays(3)
-
-
-def list_of_dicts(x):
-    out = []
-    for v in x:
-        out.append({"v": v, "items": v * 2})
-    t = 0.0
-    for o in out:
-        t = t + o["v"] * o["items"]
-    return t
-
-
-def list_of_lists(x):
-    rows = []
-    for i in range(len(x)):
-        row = []
-        for j in range(i + 1):
-            row.append(x[j] * x[i] * (j + 1))
-        rows.append(row)
-    s = 0.0
-    for row in rows:
-        for v in row:
-            s = s * 0.5 + v * v
-    return s * rows[2][1] + rows[2][0] * rows[1][1]
-
-
-CASES[list_of_lists] = _arrays(3)
-
-
-def list_of_tuples(x):
-    out = []
-    for v in x:
-        out.append((v, (v * v, x)))
-    t = 0.0
-    for a, (b, c) in out:
-        t = t + a * b + np.sum(c)
-    return t + out[-1][0] * out[0][1][0]
-
-
-def sums_of_items(x):
-    items = []
-    for v in x:
-        items.append(np.outer(x, x) * v)
-    s = items[1].sum() * items[0].mean()
-    return s + (items[2].sum(axis=0) * items[0].sum(axis=1)).sum()
-
-
-CASES[sums_of_items] = _arrays(3)
-
-
-def recursive_pair(x):
-    def r(v, n):
-        if n <= 0:
-            return v, v * v
-        a, b = r(v * 2, n - 1)
-        return a * b, a + b
-
-    p, q = r(x, 3)
-    return np.sum(p * q)
-
-
-def list_of_pairs(x):
-    pairs = []
-    for v in x:
-        pairs.append([v, [v * v, x * v]])
-    t = 0.0
-    for a, (b, c) in pairs:
-        t = t + a * b + np.sum(c * c)
-    return t + pairs[-1][0] * np.sum(pairs[0][1][1] * pairs[1][1][1])
-
-
-CASES[list_of_pairs] = _arrays(3)
-
-
-def recursive_single(x):
-    def r(v, n):
-        if n <= 0:
-            return v.sum(axis=n - n)
-        return r(v * 2, n - 1)
-
-    return r(x, 2)
-
-
-CASES |= {f: _arrays(3) for f in (list_of_dicts, list_of_tuples, recursive_pair, recursive_single)}
-
-
-def halving(x):
-    while len(x) > 1:
-        x = np.tanh(x[::2] * x[1::2]) + x[::2]
-    return x[0] ** 3
-
-
-def growing(r):
-    c = np.ones(1)
-    for a in r:
-        d = np.zeros(len(c) + 1)
-        d[:-1] += c
-        d[1:] -= a * c
-        c = d
-    return np.sum(np.sin(c))
-
-
-def neville(x, y, t):
-    p = y
-    for k in range(1, len(x)):
-        p = ((t - x[k:]) * p[:-1] + (x[:-k] - t) * p[1:]) / (x[:-k] - x[k:])
-    return p[0] ** 2
-
-
-def wavelet(x):
-    energies = []
-    while x.size > 1:
-        energies.append(np.sum((x[::2] - x[1::2]) ** 2))
-        x = 0.5 * (x[::2] + x[1::2])
-    return np.sum(np.array(energies) ** 1.5) + x[0]
-
-
-CASES |= {  # arrays that change their size from one iteration to the next
-    halving: _arrays(8),
-    growing: _arrays(4),
-    neville: (np.array([0.0, 1.1, 1.9, 3.2]), *_arrays(4), 2.3),
-    wavelet: _arrays(8),
-}
+CASES |= everyday_lists.CASES
