@@ -33,7 +33,7 @@ from adcompile.ir import core
 from adcompile.ir.core import Block, Function, Op, Value
 from adcompile.ir.identities import Alias, Hook
 from adcompile.ir.infer import is_known
-from adcompile.ir.types import Array, Seq, Tree, carries_derivative
+from adcompile.ir.types import Array, Seq, Tree, Type, carries_derivative
 from adcompile.rules.apply import apply, apply_parts, missing, rules_of
 from adcompile.rules.registry import Rules
 
@@ -186,8 +186,8 @@ def _index(s: Sweep, op: core.Index) -> None:
         s.put(op.result, s.b.call(np.reshape, t, shape) if shape else t)
     elif isinstance(t, Value):
         dot = s.b.index(t, op.spec, [s.new[v] for v in op.operands[1:]], item=op.item)
-        if isinstance(t.type, Seq):  # whose items may have other sizes each
-            dot.type = tangent_type(op.result.type)
+        if isinstance(t.type, Seq):
+            dot.type = _item_type(t.type, op.result)
         s.put(op.result, dot)
 
 
@@ -284,9 +284,16 @@ def _pop(s: Sweep, op: core.Pop) -> None:
     s.copy(op)
     t = s.dot(op.operands[0])
     if isinstance(t, Value) and isinstance(t.type, Seq):
-        dots = s.b.add(core.Pop, [t], [t.type, tangent_type(op.results[1].type)]).results
+        types = [t.type, _item_type(t.type, op.results[1])]
+        dots = s.b.add(core.Pop, [t], types).results
         for r, d in zip(op.results, dots, strict=True):
             s.put(r, d)
+
+
+def _item_type(tangents: Seq, item: Value) -> Type:
+    """The type of the tangent of an item of a list: items may have other sizes each."""
+    t = tangent_type(item.type)
+    return t if carries_derivative(t) else tangents.item  # an integer in a list of floats
 
 
 @handles(Alias, Hook)
