@@ -16,7 +16,7 @@ import numpy as np
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import Block, Function, Param, Value
-from adcompile.ir.types import BOOL, Opaque, Static, Type
+from adcompile.ir.types import BOOL, Static, Type
 
 _PLAIN = (bool, int, float, str, bytes, tuple, np.generic, np.dtype)
 
@@ -50,9 +50,4 @@ def keep_fixed_parameters(
 def _check(b: Builder, v: Value, value: Any, message: str) -> None:
     differs = operator.ne if isinstance(value, _PLAIN) else operator.is_not
     test = b.call_op(differs, [v, value], types=[BOOL]).result
-    fails, passes = b.into(Block()), b.into(Block())
-    error = fails.call_op(ValueError, [message], types=[Opaque(ValueError)]).result
-    fails.add(core.Raise, [error], ())
-    fails.yield_()
-    passes.yield_()
-    b.if_(test, fails.block, passes.block, ())
+    b.raise_if(test, message)

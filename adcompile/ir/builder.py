@@ -16,7 +16,7 @@ from adcompile.ir import core
 from adcompile.ir.core import Block, Loc, Op, Spec, Step, Value
 from adcompile.ir.identities import Alias
 from adcompile.ir.infer import infer_call, infer_constant, infer_index
-from adcompile.ir.types import UNDEFINED, Seq, Tree, Type
+from adcompile.ir.types import UNDEFINED, Opaque, Seq, Tree, Type
 
 
 @dataclass(slots=True)
@@ -180,6 +180,15 @@ class Builder:
         op = self.add(core.If, (cond,), types, then=then, orelse=orelse, form=form)
         assert isinstance(op, core.If)
         return op
+
+    def raise_if(self, test: Value, message: str) -> None:
+        """A ValueError where `test` is true, when the function is called."""
+        fails, passes = self.into(Block()), self.into(Block())
+        error = fails.call_op(ValueError, [message], types=[Opaque(ValueError)]).result
+        fails.add(core.Raise, [error], ())
+        fails.yield_()
+        passes.yield_()
+        self.if_(test, fails.block, passes.block, ())
 
     def yield_(self, *values: Value) -> None:
         self.add(core.Yield, values, ())

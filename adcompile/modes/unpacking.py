@@ -11,7 +11,6 @@ import numpy as np
 
 from adcompile import errors, trees
 from adcompile.ad import cotangents as cot
-from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import Block, Function, Param, Value
 from adcompile.ir.types import (
@@ -19,7 +18,6 @@ from adcompile.ir.types import (
     INT,
     NONE,
     Array,
-    Opaque,
     Scalar,
     Seq,
     Tree,
@@ -259,9 +257,4 @@ def _is_real_number(t: Type) -> bool:
 def _check(b: Builder, x: Value, y: Value, message: str) -> None:
     """Raise a ValueError where `x` and `y` differ, when the function is called."""
     test = b.call_op(operator.ne, [x, y], types=[BOOL]).result
-    fails, passes = b.into(Block()), b.into(Block())
-    error = fails.call_op(ValueError, [message], types=[Opaque(ValueError)]).result
-    fails.add(core.Raise, [error], ())
-    fails.yield_()
-    passes.yield_()
-    b.if_(test, fails.block, passes.block, ())
+    b.raise_if(test, message)

@@ -69,35 +69,6 @@ def test_integers_come_first_in_a_list():
     check_grads(f, (np.array([0.7, -0.3, 1.2]),))
 
 
-def test_a_list_of_different_lengths():
-    def f(x):
-        work, s = [x], 0.0
-        while work:
-            v = work.pop()
-            if len(v) == 1:
-                s = s * 0.7 + v[0] ** 2
-            else:
-                h = len(v) // 2
-                work.append(v[:h] * v[h])
-                work.append(v[h:])
-        return s
-
-    check_grads(f, (np.array([0.7, -0.3, 1.2, 0.4]),), order=2)
-
-
-def test_items_of_a_list_have_sizes_of_their_own():
-    def f(x):
-        parts = []
-        for i in range(1, len(x)):
-            parts.append(x[:i] * x[i])
-        t = 0.0
-        for part in parts:
-            t = t + np.sum(part) * np.sum(parts[-1])
-        return np.sum(parts[0] * parts[2]) + t
-
-    check_grads(f, (np.array([0.3, 0.5, 0.7, 0.2]),), modes=("reverse", "forward"))
-
-
 def test_what_a_list_cannot_hold():
     def f(x):
         items = []
