@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gc
 import inspect
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,7 @@ from adcompile.passes import (
     simplify,
     sink,
 )
+from adcompile.threads import COMPILING
 
 if TYPE_CHECKING:
     from adcompile.optim.base import Optimizer
@@ -56,40 +57,28 @@ POLISH = (hoist, dce, lean, latest, delay, results)
 SPLIT = (cse, simplify, hoist, dce, latest, delay)
 
 
-class _CollectorPaused:
-    """No garbage collection while compiling.
+@contextmanager
+def _alone() -> Iterator[None]:
+    """No other thread compiles meanwhile, and no garbage is collected.
 
     SSA is one large web of cycles, all of it alive until the text is made: to go over it again and
     again took a third of the time.
     """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._inside = 0  # threads
-        self._was_on = False
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if not self._inside:
-                self._was_on = gc.isenabled()
-                gc.disable()
-            self._inside += 1
-
-    def __exit__(self, *error: object) -> None:
-        with self._lock:
-            self._inside -= 1
-            if not self._inside and self._was_on:
+    with COMPILING:
+        was_on = gc.isenabled()
+        gc.disable()
+        try:
+            yield
+        finally:
+            if was_on:
                 gc.enable()
-
-
-_collector_paused = _CollectorPaused()
 
 
 def compile_derivative(
     f: Derived, positional: Sequence[Type], named: Mapping[str, Type]
 ) -> tuple[Generated, Function]:
     """The generated text of `f` for arguments of these types, and the SSA that it was made from."""
-    with _collector_paused:
+    with _alone():
         fn = build(f, positional, named, checked=True)
         polish(fn, f.mode)
         return generate(fn), fn
@@ -108,7 +97,7 @@ def compile_step(
     The first of the types is that of the tree of parameters. Also returns the names of the keywords
     that take the optimizer's state trees and the numbers of the step.
     """
-    with _collector_paused:
+    with _alone():
         primal = build(loss, positional, named)
         mode = Grad(has_aux=has_aux, names=(primal.params[0].name,), with_value=True)
         step = derive(mode, primal, Given(positional, named, inspect.signature(loss)))

@@ -7,7 +7,6 @@ on demand, and for that leaf alone.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from adcompile.ir.printer import to_text
 from adcompile.ir.types import Opaque, Static, Type
 from adcompile.overlap import Aliases, aliases
 from adcompile.signature import Path, child, classify, fix_values, look_up, replaced
+from adcompile.threads import COMPILING
 
 if TYPE_CHECKING:
     from adcompile.codegen.python import Generated
@@ -77,7 +77,6 @@ class Specialisations:
         self._by_key: dict[Hashable, list[Specialisation]] = {}
         self._fixed: dict[Hashable, list[Path]] = {}  # leaves whose values decide types
         self._laid_out: dict[Hashable, list[Path]] = {}  # whose layout decides
-        self._lock = threading.RLock()
 
     def get(self, arguments: dict[str, Any]) -> Specialisation:
         """The specialisation for these arguments, compiled if there is none."""
@@ -87,7 +86,7 @@ class Specialisations:
             found[name], key = classify(value, (name,))
             keys.append(key)
         base = tuple(keys)
-        with self._lock:
+        with COMPILING:
             paths = self._fixed.setdefault(base, [])
             same: Aliases = ()
             laid_out = self._laid_out.setdefault(base, [])

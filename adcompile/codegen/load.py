@@ -23,6 +23,7 @@ import numpy as np
 from adcompile import runtime
 from adcompile.errors import SignatureError
 from adcompile.ir.core import Loc
+from adcompile.threads import COMPILING
 
 if TYPE_CHECKING:
     from adcompile.codegen.python import Generated
@@ -122,7 +123,8 @@ def _inline_runtime(text: str) -> tuple[str, list[str]]:
 
 
 def _without_annotations(function: types.FunctionType) -> str:
-    tree = ast.parse(inspect.getsource(function))
+    with COMPILING:
+        tree = ast.parse(inspect.getsource(function))
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef):
             node.returns = None

@@ -18,7 +18,6 @@ import functools
 import linecache
 import textwrap
 import types
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -35,6 +34,7 @@ from adcompile.frontend.headers import (
     statement_text,
 )
 from adcompile.ir.core import Loc, Stmt
+from adcompile.threads import COMPILING, quiet
 
 __all__ = ["Source", "at", "get_source", "loc_of", "stmt_of", "to_gast"]
 
@@ -59,7 +59,8 @@ def get_source(fn: Callable[..., Any]) -> Source:
     does besides calling is part of the program. Raises SourceUnavailable.
     """
     inner = unwrapped(fn)
-    return _source_of(inner.__code__, inner.__code__.co_filename)
+    with COMPILING:
+        return _source_of(inner.__code__, inner.__code__.co_filename)
 
 
 def unwrapped(fn: Any) -> types.FunctionType:
@@ -180,8 +181,7 @@ def _parse(file: str, lines: list[str], flags: int) -> _Parsed:
     text = "".join(lines)
     flags |= ast.PyCF_ALLOW_TOP_LEVEL_AWAIT  # as in notebooks
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Python said them when it compiled the file
+        with quiet():  # Python warned when it compiled the file
             tree = compile(text, file, "exec", flags | ast.PyCF_ONLY_AST, dont_inherit=True)
             code = compile(text, file, "exec", flags, dont_inherit=True)
     except SyntaxError as e:

@@ -6,7 +6,6 @@ sides are right. Of second derivatives the same is asked, with the first gradien
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,6 +26,7 @@ from adcompile.testing.examples import (
     leaves,
     map_leaves,
 )
+from adcompile.threads import quiet
 
 __all__ = ["check_rule"]
 
@@ -76,8 +76,7 @@ def check_rule(
         one = given if isinstance(given, Example) else example(*given)
         if not one.chosen:
             raise ValueError(f"{name_of(fn)}({one}): no argument is a float or an array of floats")
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
+        with quiet(), np.errstate(all="ignore"):
             check = Check(call_of(fn, one), rtol, atol)
             check.first_order()
             if order > 1 and check.is_real:

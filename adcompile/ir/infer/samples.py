@@ -7,7 +7,6 @@ rules (NEP 50: weak Python numbers) and its error messages hold by construction.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -29,6 +28,7 @@ from adcompile.ir.types import (
     describe,
     scalar_kind,
 )
+from adcompile.threads import quiet
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +125,7 @@ _run_cached = lru_cache(maxsize=4096)(_run)
 def _attempt(
     fn: Callable[..., Any], args: Any, kwargs: Any, units: dict[str, Any] | None
 ) -> Type | tuple:
-    with np.errstate(all="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with np.errstate(all="ignore"), quiet():
         result = fn(*(_thaw(a, units) for a in args), **{k: _thaw(v, units) for k, v in kwargs})
     given = [*args, *(v for _, v in kwargs)]
     return outcome(result, exact=units is None and all(isinstance(s, Exact) for s in given))
