@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import linecache
 import sys
 import threading
 import warnings
@@ -16,6 +15,7 @@ from adcompile import grad
 from adcompile.frontend import source
 from adcompile.ir.infer import samples
 from adcompile.threads import quiet
+from tests.ad.programs import load
 
 VAR = """
 def f(x):
@@ -54,11 +54,7 @@ def in_threads(*work: Callable[[], Any]) -> list[BaseException]:
 def program(k: int) -> Callable[..., Any]:
     """A function in a long file of its own."""
     text = VAR.format(k=k) + "".join(f"\n\ndef g{i}(x):\n    return x + {i}\n" for i in range(300))
-    name = f"<concurrent {k}>"
-    linecache.cache[name] = len(text), None, text.splitlines(True), name
-    space: dict[str, Any] = {"np": np}
-    exec(compile(text, name, "exec"), space)
-    return space["f"]
+    return load(text)
 
 
 @pytest.mark.usefixtures("often")

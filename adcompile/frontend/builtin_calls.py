@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import types
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import gast
@@ -46,7 +47,7 @@ from adcompile.ir.types import NONE, Array, Opaque, Scalar, Seq, Static, Tree
 def handler_of(fn: Any) -> Handler | None:
     """How a call of `fn` is lowered, where it is not like that of any function."""
     try:
-        found = HANDLERS.get(fn)
+        found = handlers().get(fn)
     except TypeError:  # not hashable
         found = None
     if found is not None:
@@ -204,33 +205,40 @@ def _hasattr(cx: Context, node: gast.AST, args: Args, kwargs: Kwargs) -> Operand
     return Known(attributes.has(cx, args[0], cx.static(args[1], node), node))
 
 
-HANDLERS: dict[Any, Handler] = {
-    len: _len,
-    isinstance: _isinstance,
-    type: _type,
-    callable: _callable,
-    print: _print,
-    np.errstate: _errstate,
-    bool: _convert(bool),
-    int: _convert(int),
-    float: _convert(float),
-    slice: _slice,
-    str: texts.conversion(str),
-    repr: texts.conversion(repr),
-    ascii: texts.conversion(ascii),
-    format: texts.conversion(format),
-    exec: refused("`exec` runs a text that is known at run time only", "write its statements out"),
-    eval: refused("`eval` runs a text that is known at run time only", "write the expression out"),
-    compile: refused("`compile` makes code of a text", "write the code out"),
-    globals: refused("`globals` is not supported", "read the variable by its name"),
-    locals: refused("`locals` is not supported", "read the variable by its name"),
-    getattr: _getattr,
-    hasattr: _hasattr,
-    dataclasses.replace: mappings.replace,
-    **iterators.HANDLERS,
-    **collecting.HANDLERS,
-    **consumers.HANDLERS,
-    **ordering.HANDLERS,
-    **functional.HANDLERS,
-    **identities.HANDLERS,
-}
+@cache
+def handlers() -> dict[Any, Handler]:
+    """All of them; made when all modules have been imported, some of which need each other."""
+    return {
+        len: _len,
+        isinstance: _isinstance,
+        type: _type,
+        callable: _callable,
+        print: _print,
+        np.errstate: _errstate,
+        bool: _convert(bool),
+        int: _convert(int),
+        float: _convert(float),
+        slice: _slice,
+        str: texts.conversion(str),
+        repr: texts.conversion(repr),
+        ascii: texts.conversion(ascii),
+        format: texts.conversion(format),
+        exec: refused(
+            "`exec` runs a text that is known at run time only", "write its statements out"
+        ),
+        eval: refused(
+            "`eval` runs a text that is known at run time only", "write the expression out"
+        ),
+        compile: refused("`compile` makes code of a text", "write the code out"),
+        globals: refused("`globals` is not supported", "read the variable by its name"),
+        locals: refused("`locals` is not supported", "read the variable by its name"),
+        getattr: _getattr,
+        hasattr: _hasattr,
+        dataclasses.replace: mappings.replace,
+        **iterators.HANDLERS,
+        **collecting.HANDLERS,
+        **consumers.HANDLERS,
+        **ordering.HANDLERS,
+        **functional.HANDLERS,
+        **identities.HANDLERS,
+    }

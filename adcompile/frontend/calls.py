@@ -19,10 +19,10 @@ from adcompile.bound import BoundDerivative
 from adcompile.errors import MissingRule, SourceUnavailable
 from adcompile.frontend import (
     acts,
+    array_likes,
     attributes,
     bases,
     builtin_calls,
-    collecting,
     construct,
     containers,
     derivatives,
@@ -43,7 +43,7 @@ from adcompile.frontend import (
 )
 from adcompile.frontend.context import Context, leaf_types
 from adcompile.frontend.functions import code_of
-from adcompile.frontend.handlers import INTRINSICS
+from adcompile.frontend.handlers import INTRINSICS, is_hashable
 from adcompile.frontend.heap import is_reference
 from adcompile.frontend.operands import (
     Bound,
@@ -154,8 +154,8 @@ def _call_known(
         if found is not None:
             return found
     refuse_functions(cx, node, fn, (*args, *kwargs.values()))
-    if module == "numpy" and not (is_hashable(fn) and fn in collecting.OF_LISTS):
-        args = [collecting.as_array(cx, node, x) for x in args]
+    if module == "numpy":
+        args, kwargs = array_likes.arguments(cx, node, fn, args, kwargs)
     return cx.emit(node, fn, args, kwargs)
 
 
@@ -172,7 +172,7 @@ def _handled(
     if not is_hashable(fn):
         return None
     own = (structures.HANDLERS, INTRINSICS)
-    tables = (construct.HANDLERS, bases.HANDLERS, vectorized.HANDLERS, *own)
+    tables = (construct.HANDLERS, objects.HANDLERS, bases.HANDLERS, vectorized.HANDLERS, *own)
     if isinstance(fn, Derived | BoundDerivative):
         return derivatives.call_object(cx, node, fn, args, kwargs)
     if fn in CHAINS:
@@ -297,14 +297,6 @@ def _opaque(
     return cx.emit(node, fn, args, kwargs, effect=True, types=[Opaque(object)])
 
 
-def is_hashable(fn: Any) -> bool:
-    try:
-        hash(fn)
-    except TypeError:
-        return False
-    return True
-
-
 # --- methods ------------------------------------------------------------------------------------
 
 
@@ -340,7 +332,9 @@ def _call_bound(
             args = [Tup(tuple, tuple(range(len(args))), tuple(args))]
         if name in ("conj", "conjugate") and _is_real_array(cx, x):
             return x  # itself
-        made = cx.emit(node, members.METHODS[name], [x, *args], kwargs, member=f"{name}()")
+        function = members.METHODS[name]
+        passed, kwargs = array_likes.arguments(cx, node, function, [x, *args], kwargs)
+        made = cx.emit(node, function, passed, kwargs, member=f"{name}()")
         return made if target is None else writes.out(cx, node, target, made, None)
     assert isinstance(x, Obj | Tup) or (isinstance(x, Value) and isinstance(x.type, Tree | Seq))
     return containers.method(cx, node, x, name, args, kwargs)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import gast
-import numpy as np
 
 from adcompile.errors import TypeMismatch
 from adcompile.frontend import (
@@ -68,18 +67,6 @@ def is_list(cx: Context, x: Operand) -> bool:
     """Whether `x` is a list, of known length or not."""
     found = subscripts.keys_of(cx, x)
     return is_seq(cx.held(x)) or (found is not None and found[0] is list)
-
-
-def as_array(cx: Context, node: gast.AST, x: Operand) -> Operand:
-    """A list of unknown length as the array that NumPy takes it for; anything else as it is."""
-    return cx.emit(node, np.array, [x]) if is_seq(cx.held(x)) else x
-
-
-# Functions of a sequence of arrays, which have rules of their own for lists.
-OF_LISTS = {
-    *(np.array, np.asarray, np.stack, np.concatenate, np.vstack, np.hstack, np.dstack),
-    *(np.column_stack, np.concat, np.shape, np.size, np.ndim),
-}
 
 
 def all_items(cx: Context, x: Operand, node: gast.AST, what: str) -> list[Operand]:

@@ -253,9 +253,6 @@ def _refuse_hooks(cx: Context, cls: type, node: gast.AST) -> None:
 
 
 HANDLERS: dict[Any, Any] = {
-    setattr: objects.setattr_,
-    vars: objects.vars_,
-    object.__setattr__: objects.set_raw,
     dataclasses.replace: replace,
     dataclasses.asdict: _asdict,
     dataclasses.astuple: _astuple,

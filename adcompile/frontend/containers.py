@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import gast
@@ -53,7 +54,7 @@ def method(
     held = cx.held(x)
     found = subscripts.keys_of(cx, x)
     kind: type = list if is_seq(held) else set if found is None else found[0]
-    table = METHODS.get(kind, _OF_RECORDS)
+    table = _methods(kind)
     if name not in table:
         cx.unsupported(
             f"the method `{name}` of a {kind.__name__} is not supported", node, _INSTEAD.get(name)
@@ -240,25 +241,29 @@ def _index(cx: Context, x: Operand, node: gast.AST) -> int:
         cx.mismatch(f"list indices must be integers, not {type(found).__name__}", node)
 
 
-METHODS: dict[type, dict[str, Method]] = {
-    list: {
-        "append": append,
-        "extend": _extend,
-        "insert": _insert,
-        "pop": _pop_item,
-        "reverse": _reverse,
-        "copy": _copy,
-        "clear": _clear,
-        "index": _first_index,
-        "count": _count,
-        "remove": _remove,
-        "sort": _sort,
-    },
-    tuple: {"index": _first_index, "count": _count},
-    dict: {**mappings.OF_DICTS, "copy": _copy, "clear": _clear},
-    set: {**mappings.OF_SETS, "copy": _copy, "clear": _clear},
-}
-_OF_RECORDS = {**mappings.OF_RECORDS, **METHODS[tuple]}
+@cache
+def _methods(kind: type) -> dict[str, Method]:
+    """The methods of containers of this class, by name."""
+    if kind is list:
+        return {
+            "append": append,
+            "extend": _extend,
+            "insert": _insert,
+            "pop": _pop_item,
+            "reverse": _reverse,
+            "copy": _copy,
+            "clear": _clear,
+            **_SEARCHES,
+            "remove": _remove,
+            "sort": _sort,
+        }
+    if kind in (dict, set):
+        own = mappings.OF_DICTS if kind is dict else mappings.OF_SETS
+        return {**own, "copy": _copy, "clear": _clear}
+    return _SEARCHES if kind is tuple else {**mappings.OF_RECORDS, **_SEARCHES}
+
+
+_SEARCHES: dict[str, Method] = {"index": _first_index, "count": _count}
 _INSTEAD: dict[str, str] = {"pop": "rebuild it without the item"}
 
 

@@ -241,7 +241,7 @@ def refuse_filtered(cx: Context, node: gast.AST) -> Any:
 def items_of(cx: Context, x: Operand, node: gast.AST) -> list[Operand] | None:
     """The items of an iterable of known length, evaluated now; or None."""
     if isinstance(x, Generator) and not generators.is_plain(x):
-        made = cx.held(builtin_calls.HANDLERS[list](cx, node, [x], {}))
+        made = cx.held(builtin_calls.handlers()[list](cx, node, [x], {}))
         return list(made.items) if isinstance(made, Tup) else None
     steps = steps_of(cx, x, node)
     return None if steps is None else [s.value() for s in steps]

@@ -15,6 +15,7 @@ import gast
 
 from adcompile.errors import InternalError, TypeMismatch, UnsupportedSyntax
 from adcompile.frontend import (
+    array_likes,
     attributes,
     branches,
     calls,
@@ -271,6 +272,7 @@ def binary(cx: Context, fn: Callable[..., Any], a: Operand, b: Operand, node: ga
     if isinstance(known, Known):
         return known
     if isinstance(a, Obj | Tup) or isinstance(b, Obj | Tup) or is_tree(a) or is_tree(b):
+        a, b = array_likes.operands(cx, node, fn, a, b)
         found = _on_containers(cx, fn, a, b, node)
         if found is None:
             found = overloads.binary(cx, fn, a, b, node)
@@ -293,8 +295,7 @@ def _on_containers(
             made = collecting.listed(cx, node, a)
             containers.extend_in_place(cx, made, b, node)
             return made
-        a, b = (collecting.as_array(cx, node, x) for x in (a, b))
-        return cx.emit(node, fn, [a, b])
+        return cx.emit(node, fn, [array_likes.as_array(cx, node, x) for x in (a, b)])
     if fn is operator.add:
         x, y = subscripts.layout(cx, a, node), subscripts.layout(cx, b, node)
         if x is None or y is None or x.node is not y.node or x.node not in (tuple, list):
@@ -424,6 +425,9 @@ def compare(cx: Context, op: type, a: Operand, b: Operand, node: gast.AST) -> Op
             pass
     containers = isinstance(a, Obj | Tup) or is_tree(a) or is_tree(b) or isinstance(b, Obj | Tup)
     if containers or is_seq(a) or is_seq(b):
+        x, y = array_likes.operands(cx, node, fn, a, b)
+        if x is not a or y is not b:
+            return cx.emit(node, fn, [x, y])
         overloaded = overloads.binary(cx, fn, a, b, node)
         if overloaded is not None:
             return overloaded
@@ -552,6 +556,10 @@ def _captures(cx: Context, node: Captures) -> Operand:
     return matching.captures(cx, node)
 
 
+def _joined(cx: Context, node: gast.JoinedStr) -> Operand:
+    return texts.joined(cx, node)
+
+
 def _set(cx: Context, node: gast.Set) -> Operand:
     return collecting.set_of(cx, elements(cx, node.elts), node)
 
@@ -566,7 +574,7 @@ def _generator(cx: Context, node: gast.GeneratorExp) -> Operand:
 
 EXPRESSIONS: dict[type, Callable[[Context, Any], Operand]] = {
     gast.Constant: _constant,
-    gast.JoinedStr: texts.joined,
+    gast.JoinedStr: _joined,
     gast.Name: _name,
     gast.Tuple: _tuple,
     gast.List: _list,

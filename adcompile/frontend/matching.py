@@ -169,7 +169,7 @@ def _is_object(cx: Context, node: Any, x: Operand) -> Operand:
     cls = cx.known(expressions.evaluate(cx, node.cls))
     if not isinstance(cls, type):
         cx.mismatch("a class pattern needs a class", node.cls)
-    is_one = builtin_calls.HANDLERS[isinstance](cx, node, [x, Known(cls)], {})
+    is_one = builtin_calls.handlers()[isinstance](cx, node, [x, Known(cls)], {})
     if expressions.truth(cx, is_one) is False:
         return is_one
     tests: list[Test] = [lambda: is_one]

@@ -267,7 +267,7 @@ def _reaches(cx: Context, value: Operand, x: Operand) -> bool:
     return False
 
 
-def setattr_(cx: Context, node: gast.AST, args: list[Operand], kwargs: Any) -> Operand:
+def _setattr(cx: Context, node: gast.AST, args: list[Operand], kwargs: Any) -> Operand:
     if len(args) != 3 or kwargs:
         cx.mismatch("setattr takes an object, a name and a value", node)
     set_attribute(cx, args[0], cx.static(args[1], node), args[2], node)
@@ -282,7 +282,7 @@ def set_raw(cx: Context, node: gast.AST, args: list[Operand], kwargs: Any) -> Op
     return Known(None)
 
 
-def vars_(cx: Context, node: gast.AST, args: list[Operand], kwargs: Any) -> Operand:
+def _vars(cx: Context, node: gast.AST, args: list[Operand], kwargs: Any) -> Operand:
     if len(args) != 1 or kwargs:
         cx.mismatch("vars takes one object here", node)
     return namespace(cx, args[0], node)
@@ -322,3 +322,6 @@ def _refuse_write(cx: Context, x: Operand, name: str, node: gast.AST) -> NoRetur
             f"make a new one: `x._replace({name}=value)`",
         )
     cx.mismatch(f"{joins.describe_operand(x)} has no attribute `{name}` to assign", node)
+
+
+HANDLERS: dict[Any, Any] = {setattr: _setattr, vars: _vars, object.__setattr__: set_raw}

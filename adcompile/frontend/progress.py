@@ -56,7 +56,7 @@ def opened(cx: Context, node: Any) -> Bar | None:
     over = handler(cx, node, args, kwargs)
     options.pop("iterable", None)
     if "total" not in options and _has_length(over):
-        options["total"] = builtin_calls.HANDLERS[len](cx, node, [over], {})
+        options["total"] = builtin_calls.handlers()[len](cx, node, [over], {})
     made = cx.emit(node, cls, [], options, effect=True, types=[Opaque(cls)])
     assert isinstance(made, Value)
     made.name = "bar"

@@ -39,7 +39,6 @@ from adcompile.frontend.operands import (
 )
 from adcompile.frontend.scopes import Cell, Frame
 from adcompile.frontend.source import loc_of
-from adcompile.frontend.subscripts import unwrapped
 from adcompile.frontend.wanted import NeedStatic
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
@@ -279,7 +278,7 @@ def _take(
     for array in _arrays(cx, _place(cx, made), made.type):
         for other in passed:
             cx.heap.relate(array, other)
-    return unwrapped(made)
+    return subscripts.unwrapped(made)
 
 
 def may_share(cx: Context, x: Operand, y: Operand) -> bool:

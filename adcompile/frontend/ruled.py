@@ -12,6 +12,7 @@ import gast
 from adcompile.errors import SourceUnavailable
 from adcompile.frontend import calls, containers
 from adcompile.frontend.context import Context
+from adcompile.frontend.handlers import is_hashable
 from adcompile.frontend.operands import Operand
 from adcompile.ir.types import Tree
 from adcompile.rules import registry
@@ -20,7 +21,7 @@ from adcompile.rules import registry
 def has_rule(fn: Any) -> bool:
     return (
         calls.package_of(fn) not in calls.LIBRARIES
-        and calls.is_hashable(fn)
+        and is_hashable(fn)
         and registry.lookup(fn) is not None
     )
 

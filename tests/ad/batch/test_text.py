@@ -240,11 +240,11 @@ def test_what_no_rule_knows() -> None:
 
         def program(like):
             # return np.convolve(d, [1.0, 2.0])
-            parts = [1.0, 2.0]
+            z = np.array([1.0, 2.0])
             d = np.eye(like.size)
-            z = np.zeros((like.size, d.shape[1] + 1))
+            z2 = np.zeros((like.size, d.shape[1] + 1))
             for k in range(like.size):
-                z[k] = np.convolve(d[k], parts)
-            return z.T
+                z2[k] = np.convolve(d[k], z)
+            return z2.T
         """,
     )
