@@ -60,16 +60,25 @@ def _branch(frame: Frame, op: Op, condition: Value) -> None:
 def _is_lost(v: Value, condition: Value, k: int) -> bool:
     """Whether `v` is undefined in the `k`-th arm of a branch on `condition`.
 
-    Such a value comes out of one arm of a branch, for that of a backward sweep to read.
+    Such a value comes out of one arm of a branch, for that of a backward sweep to read. Where the
+    branch stands in an arm of another one, so does its condition.
     """
     op = v.owner
-    if isinstance(op, core.If):
-        same = condition is op.operands[0]
-    elif isinstance(op, core.Try):
-        same = condition.owner is op and _says_done(op, op.results.index(condition))
-    else:
+    if not isinstance(op, core.If | core.Try):
+        return isinstance(op, core.Undef)
+    found = [block.yields[op.results.index(v)] for block in op.blocks]
+    if condition is op.operands[0] if isinstance(op, core.If) else _is_done(op, condition):
+        return isinstance(found[k].owner, core.Undef)
+    if condition.owner is not op:
         return False
-    return same and isinstance(op.blocks[k].yields[op.results.index(v)].owner, core.Undef)
+    conditions = [block.yields[op.results.index(condition)] for block in op.blocks]
+    pairs = zip(found, conditions, strict=True)
+    return all(_is_lost(y, c, k) for y, c in pairs if not isinstance(c.owner, core.Undef))
+
+
+def _is_done(op: core.Try, condition: Value) -> bool:
+    """Whether `condition` is the result of `op` that says whether its body came to its end."""
+    return condition.owner is op and _says_done(op, op.results.index(condition))
 
 
 def _says_done(op: core.Try, k: int) -> bool:

@@ -107,6 +107,8 @@ class Carry:
                 and cell not in self.templates
             ):
                 place = self.cx.heap.root(x)
+                if isinstance(self.before(place), Poison):
+                    continue  # an error where it is read
                 self.templates[place] = slot_of(place.type, x.name)
                 self.cx.heap.written = True
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from adcompile.classes import is_mutable, is_object_class
+from adcompile.errors import AliasError
 from adcompile.frontend.operands import (
     UNBOUND,
     Closure,
@@ -471,6 +472,8 @@ def flatten(
 def _value(x: Operand, t: Type, b: Builder, contents: Contents, materialise: Materialise) -> Value:
     if isinstance(x, Obj):
         x = contents(x)
+    if isinstance(x, Poison) and x.error is AliasError:  # it has a value, but which is not known
+        raise AliasError(x.reason, b.loc, x.hint)
     if isinstance(x, Unbound | Poison):
         return b.undef(t)
     if isinstance(t, Seq) and isinstance(x, Tup):

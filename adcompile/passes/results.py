@@ -1,8 +1,9 @@
 """Results belong to the caller: each gradient is an array of its own.
 
 `d_x = y` is a correct gradient of `sum(x * y)`, but a caller who scales it in place would change
-`y`. A returned array that shares memory with an argument, or with another result, is copied. What
-was written in place is no one else's already: see `codegen.place`.
+`y`. A returned array that shares memory with an argument, or with another result, is copied, and so
+is a view that cannot be written, such as what `np.broadcast_to` gives. What was written in place is
+no one else's already: see `codegen.place`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from adcompile.ir.types import Array, Opaque
 from adcompile.passes.structure import Nesting
 
 OUTSIDE = Value(Opaque(object))  # memory that is not this call's own
+_FIXED = (np.broadcast_to, np.diagonal, np.linalg.diagonal, np.diag)  # their views are read-only
 
 
 def run(fn: Function) -> None:
@@ -41,7 +43,7 @@ def run(fn: Function) -> None:
         if not isinstance(v.type, Array) or v.type.rank == 0:
             return v
         mine = roots.of(v)
-        if taken.isdisjoint(mine):
+        if taken.isdisjoint(mine) and not roots.is_fixed(v):
             taken.update(mine)
             return v
         copy = b.member(np.copy, "copy()", v)
@@ -59,7 +61,15 @@ class Roots:
         self.nesting = Nesting.of(fn.block)
 
     def of(self, v: Value) -> set[Value]:
-        found: set[Value] = set()
+        return {x for x, sources in self._chain(v) if sources == [x]}
+
+    def is_fixed(self, v: Value) -> bool:
+        """Whether `v` may be a view that cannot be written."""
+        views = (x.owner for x, sources in self._chain(v) if sources != [x])
+        return any(isinstance(op, core.Call) and op.fn in _FIXED for op in views)
+
+    def _chain(self, v: Value) -> Iterator[tuple[Value, list[Value]]]:
+        """`v` and all that it may be or be a view of, each with its sources."""
         seen: set[Value] = set()
         work = [v]
         while work:
@@ -68,11 +78,9 @@ class Roots:
                 continue
             seen.add(v)
             sources = list(self._sources(v))
-            if sources == [v]:
-                found.add(v)
-            else:
+            yield v, sources
+            if sources != [v]:
                 work.extend(sources)
-        return found
 
     def _sources(self, v: Value) -> Iterator[Value]:
         """`v` itself if it is new memory, else the values that it may be or be a view of."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import Block, Function, Op, Value, is_quoted
-from adcompile.ir.types import Array, Dim, Undefined
+from adcompile.ir.types import Array, Dim, Scalar, TypeClash, Undefined, is_inexact
 from adcompile.passes import (  # noqa: F401  (they fill the table)
     algebra,
     containers,
@@ -24,7 +24,7 @@ from adcompile.passes import (  # noqa: F401  (they fill the table)
     sums,
     writes,
 )
-from adcompile.passes.patterns import Match, fitting
+from adcompile.passes.patterns import ARITHMETIC, Match, fitting
 from adcompile.passes.rename import Renaming
 from adcompile.passes.structure import STRUCTURED, is_pure
 
@@ -144,10 +144,14 @@ class _Round:
         match, made = self.match, self.match.builder.block.ops
         match.builder.loc, match.builder.order = op.loc, op.order
         for pattern in patterns:
-            found = pattern(match, op)
+            try:
+                found = pattern(match, op)
+            except TypeClash:  # NumPy has no `-` for booleans
+                found = None
             if found is not None:
                 values = [found] if isinstance(found, Value) else found
-                if all(_fits(r, v, made) for r, v in zip(op.results, values, strict=True)):
+                fits = all(_fits(r, v, made) for r, v in zip(op.results, values, strict=True))
+                if fits and _is_as_precise(op, made):
                     self.replace(op, values, made)
                     frame.todo.extend(reversed(made))
                     made.clear()
@@ -213,6 +217,22 @@ class _Round:
 
 def _frame(block: Block) -> _Frame:
     return _Frame(block, block.ops[::-1])
+
+
+def _is_as_precise(op: Op, made: Sequence[Op]) -> bool:
+    """Whether nothing that was computed in real numbers of a precision is in less, or in integers.
+
+    `(d * i) * j` is not `d * (i * j)` where `i` and `j` are integers of NumPy, which overflow.
+    """
+    t = op.results[0].type if op.results else None
+    if not isinstance(t, Array | Scalar) or not is_inexact(t):
+        return True
+    for new in made:
+        if isinstance(new, core.Call) and new.fn in ARITHMETIC:
+            of = new.result.type
+            if isinstance(of, Array) and (not isinstance(t, Array) or of.dtype != t.dtype):
+                return False
+    return True
 
 
 def _fits(old: Value, new: Value, made: Sequence[Op]) -> bool:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from adcompile import AdcompileError, grad, value_and_grad
+from adcompile import AdcompileError, AliasError, grad, jacobian, value_and_grad
 from tests.ad.programs import load
 
 X = np.sin(np.arange(1.0, 5.0))
@@ -86,3 +86,31 @@ def test_a_write_into_what_is_read_only():
     for expression in ("np.broadcast_to(x, (2, 4))", "np.broadcast_to(x[0], (3,))", "m.diagonal()"):
         with pytest.raises(AdcompileError, match="does not let one write"):
             grad(program(expression, BODIES["written"]))(X, M)
+
+
+WRITTEN = {
+    "reshaped": "w = v.reshape(-1)\n    w *= 2.0",
+    "raveled": "v.ravel()[1] = 2.0",
+    "under a condition": "w = v.reshape(-1)\n    if k > 0:\n        w *= 2.0",
+    "one of two": "w = v if k > 0 else m * 2\n    w *= 2.0",
+    "of a list": "vs = [v, m * 3]\n    w = vs[0] if k > 0 else vs[1]\n    w *= 2.0",
+}
+LOOPS = {
+    "for": "for i in range(2):\n        v[i] = v[i] * 2",
+    "in place": "for i in range(2):\n        v[i] += m[0]",
+    "written only": "for i in range(2):\n        v[i] = 1.0",
+    "while": "i = 0\n    while i < 2:\n        v[i] *= 2\n        i += 1",
+    "nested": "for i in range(2):\n        for j in range(2):\n            v[i, j] *= 2",
+    "perhaps": "for i in range(2):\n        if i < k:\n            v[i] *= 2",
+    "called": "def twice():\n        for i in range(2):\n            v[i] *= 2\n    twice()",
+}
+
+
+@pytest.mark.parametrize("loop", LOOPS.values(), ids=LOOPS)
+@pytest.mark.parametrize("written", WRITTEN.values(), ids=WRITTEN)
+def test_a_loop_writes_what_is_not_known(written, loop):
+    """An array that was perhaps written by another name is refused in a loop, too."""
+    f = load(f"def f(m, k):\n    v = m * m\n    {written}\n    {loop}\n    return np.sum(v)")
+    for mode in (grad, jacobian):
+        with pytest.raises(AliasError, match="cannot tell whether"):
+            mode(f)(M, 1)

@@ -60,7 +60,8 @@ def jacobian_blocks(
     before, after = block.ops[:at], block.ops[at:]
     known = taken_out(before, after, [like for _, like in seeds])
     b = Builder(Block([], before), after[0].loc, after[0].order)
-    found = Directions(mixed=_has_other_floats(block))
+    of_numpy = _has_other_floats(block) or _calls_methods(block, [seed for seed, _ in seeds])
+    found = Directions(of_numpy=of_numpy)
     layouts = {seed: found.survey(b, seed, seed.type, x, (), known) for seed, x in seeds}
     family = Family()
     if found.one:
@@ -90,6 +91,12 @@ def _has_other_floats(block: Block) -> bool:
     made = [r.type for op in core.walk(block) for r in op.results]
     dtypes = {t.dtype for t in [*made, *(p.type for p in block.params)] if isinstance(t, Array)}
     return any(dtype.kind == "f" and dtype != np.float64 for dtype in dtypes)
+
+
+def _calls_methods(block: Block, seeds: Sequence[Value]) -> bool:
+    """Whether a seed is asked for what a number of Python has not: `x.item()`."""
+    calls = (op for op in core.walk(block) if isinstance(op, core.Call) and op.member)
+    return any(op.operands[0] in seeds for op in calls)
 
 
 def _close(

@@ -111,7 +111,7 @@ def _alone(d: OneHot) -> Term | None:
 
 
 def _dot(s: Batch, op: core.Call, d: OneHot, other: Value) -> Rep:
-    factors = [scaled(s.b, t.p, other) for t in d.terms]
+    factors = [scaled(s.b, t.p, other, op.result.type) for t in d.terms]
     if _alone(d):
         return Dense(s.fit(factors[0], op.result))
     return _gathered(s, op, d, ("value",), [], [], factors)
@@ -119,7 +119,7 @@ def _dot(s: Batch, op: core.Call, d: OneHot, other: Value) -> Rep:
 
 def _columns(s: Batch, op: core.Call, d: OneHot, a: Value) -> Rep:
     """`a @ d` for a matrix `a`: its columns, each times a factor."""
-    factors = [scaled(s.b, t.p, a) for t in d.terms]
+    factors = [scaled(s.b, t.p, a, op.result.type) for t in d.terms]
     if _alone(d):
         return Dense(s.fit_last(factors[0], op.result), last=True)
     rows = s.b.size(a, 0)
@@ -128,7 +128,7 @@ def _columns(s: Batch, op: core.Call, d: OneHot, a: Value) -> Rep:
 
 def _rows(s: Batch, op: core.Call, d: OneHot, a: Value) -> Rep:
     """`d @ a` for a matrix `a`: its rows, each times a factor."""
-    factors = [scaled(s.b, _column(s, t.p), a) for t in d.terms]
+    factors = [scaled(s.b, _column(s, t.p), a, op.result.type) for t in d.terms]
     if _alone(d):
         return Dense(s.fit(factors[0], op.result))
     return _gathered(s, op, d, ("value",), [], [s.b.size(a, 1)], factors)
@@ -146,7 +146,7 @@ def _left(s: Batch, op: core.Call, d: OneHot, a: Value, q: int) -> Rep | None:
         return None
     rows = s.b.call(np.arange, s.b.size(like, 0))
     at, sizes = [s.b.index(rows, (WHOLE, None))], [s.b.size(like, 0)]
-    factors = [scaled(s.b, t.p if q == 1 else _column(s, t.p), a) for t in d.terms]
+    factors = [scaled(s.b, t.p if q == 1 else _column(s, t.p), a, op.result.type) for t in d.terms]
     sizes += [s.b.size(a, 1)] if q == 2 else []
     return _gathered(s, op, d, ("value", "value"), at, sizes, factors)
 
@@ -159,10 +159,10 @@ def _right(s: Batch, op: core.Call, d: OneHot, a: Value, p: int) -> Rep | None:
     columns = s.b.call(np.arange, s.b.size(like, 1))
     if p == 1:
         tall = s.b.index(a, (WHOLE, None))
-        factors = [scaled(s.b, t.p, tall) for t in d.terms]
+        factors = [scaled(s.b, t.p, tall, op.result.type) for t in d.terms]
         return _gathered(s, op, d, ("value", "value"), [columns], [s.b.size(like, 1)], factors)
     tall = s.b.index(s.b.member(np.transpose, "T", a), (WHOLE, None))
-    factors = [scaled(s.b, _column(s, t.p), tall) for t in d.terms]
+    factors = [scaled(s.b, _column(s, t.p), tall, op.result.type) for t in d.terms]
     sizes = [s.b.size(a, 0), s.b.size(like, 1)]
     return _gathered(s, op, d, ("value", WHOLE, "value"), [columns], sizes, factors)
 

@@ -42,7 +42,7 @@ class Leaf:
 @dataclass(eq=False, slots=True)
 class Directions:
     leaves: dict[tuple[Value, Path], Leaf] = field(default_factory=dict)
-    mixed: bool = False  # whether there are floats of other precisions than double
+    of_numpy: bool = False  # whether the only direction must be a number of NumPy
 
     @property
     def one(self) -> bool:
@@ -93,7 +93,7 @@ class Directions:
         if leaf is None:
             return b.const(None if isinstance(t, Static) else 0)
         if self.one:
-            number = isinstance(t, Scalar) or not self.mixed
+            number = isinstance(t, Scalar) or not self.of_numpy
             return b.const(1.0 if number else values.as_array(t).dtype.type(1.0))
         alone = len(self.leaves) == 1
         term = Term(self.numbers(s, leaf), b.const(1.0), leaf, apart=True, all=alone)

@@ -28,7 +28,7 @@ from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import Slice, Spec, Value
 from adcompile.ir.infer import known, values
-from adcompile.ir.types import Array, Scalar, Type
+from adcompile.ir.types import FLOAT, Array, Scalar, Type
 
 if TYPE_CHECKING:
     from adcompile.ad.batch.walk import Batch
@@ -58,7 +58,8 @@ class Term:
 
     One of them at least has that shape, unless the value knows it otherwise. Equal keys are equal
     indices. `apart` says that no direction occurs twice, `all` that the indices are those of all
-    directions, in order, and `shift` that they are consecutive numbers from there on.
+    directions, in order, and `shift` that they are consecutive numbers from there on, one for each
+    element of the vector, or of the slice of it, that the term tells of.
     """
 
     idx: Value
@@ -146,8 +147,14 @@ def shaped(d: OneHot) -> Value | None:
     return None
 
 
-def scaled(b: Builder, p: Value, factor: Value) -> Value:
-    """`p * factor`."""
-    t = factor.type
-    real = t.dtype.kind == "f" if isinstance(t, Array) else t == Scalar("float")
-    return factor if is_one(p) and real else b.mul(p, factor)
+def scaled(b: Builder, p: Value, factor: Value, t: Type) -> Value:
+    """`p * factor`, in the precision of the product, which is of type `t`."""
+    have, dtype = factor.type, values.as_array(t).dtype
+    if not is_one(p):
+        return b.mul(p, factor)
+    if have == FLOAT or (isinstance(have, Array) and have.dtype == dtype):
+        return factor
+    if isinstance(have, Array) and have.dtype.kind == "f":
+        wide = b.member(np.astype, "astype()", factor, dtype.type) if have.rank else None
+        return wide or b.call(dtype.type, factor)
+    return b.mul(p, factor)

@@ -33,7 +33,7 @@ from adcompile.ad.batch.written import added_to, settled
 from adcompile.ir import core
 from adcompile.ir.core import Value
 from adcompile.ir.indices import may_repeat
-from adcompile.ir.infer import index_kind, values
+from adcompile.ir.infer import index_kind, infer_index, values
 from adcompile.ir.infer.table import Shape
 from adcompile.ir.types import INT, Array, Scalar
 from adcompile.passes.sums import is_zero
@@ -104,7 +104,8 @@ def _mul(s: Batch, op: core.Call) -> Rep | None:
     other = s.pack(op.operands[1 - only[0]], False)
     if not isinstance(other.type, Array | Scalar):
         return None
-    return _with_factors(s, op, only[1], [other], lambda p, x: scaled(s.b, p, x))
+    t = op.result.type
+    return _with_factors(s, op, only[1], [other], lambda p, x: scaled(s.b, p, x, t))
 
 
 @batches(*_DIV, sparse=True)
@@ -127,7 +128,7 @@ def _masked_times(s: Batch, op: core.Call) -> Rep | None:
 
     def factor(p: Value, x: Value) -> Value:
         if is_one(p):
-            return scaled(s.b, p, x)
+            return scaled(s.b, p, x, op.result.type)
         return s.b.call(runtime.masked_times, *((p, x) if k == 0 else (x, p)))
 
     return _with_factors(s, op, d, [other], factor)
@@ -350,11 +351,12 @@ def update(s: Batch, op: core.Update) -> Rep | None:
         terms = [t for t in terms if t.place is None or t.place.key != place.key]
         if terms:
             return None
+    fills = cot.is_full(v.type, infer_index(x, op.spec, at))
     for t in () if d is None else d.terms:
         if t.place is not None:
             return None
         p = s.b.call(operator.neg, t.p) if op.mode == "-" else t.p
-        terms.append(replace(t, p=p, place=place))
+        terms.append(replace(t, p=p, place=place, shift=t.shift if fills else None))
     found = made(s, terms, op.result)
     found.like = like
     return found if like is not None and len(found.terms) <= MOST_TERMS else None

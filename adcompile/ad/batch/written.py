@@ -66,7 +66,7 @@ def _written(s: Batch, b: Builder, d: OneHot, last: bool) -> Value:
     shape = [*sizes, s.n] if last else [s.n, *sizes]
     out = b.call(np.zeros, shape[0] if len(shape) == 1 else b.tuple(*shape), **named)
     for k, term in enumerate(d.terms):
-        fresh = all(_disjoint(term, t) for t in d.terms[:k])
+        fresh = not k or (d.rank == 1 and all(_disjoint(term, t) for t in d.terms[:k]))
         spec, at = _place(s, b, d, term, last)
         out = b.update(out, term.p, spec, at, "=" if fresh else "+")
     return out
@@ -137,7 +137,7 @@ def leading(term: Term, d: OneHot) -> int:
 def _without_tail(b: Builder, idx: Value, lead: int) -> Value:
     """Indices without the axes along which they do not change."""
     rank, op = values.array_of(idx).rank, idx.owner
-    if not 0 < lead < rank:
+    if lead >= rank:
         return idx
     if isinstance(op, core.Index) and op.spec == (*[Slice()] * lead, *[None] * (rank - lead)):
         return op.operands[0]
