@@ -172,7 +172,7 @@ def _invoke(s: Sweep, op: core.Invoke) -> None:
 # --- values that move about ---------------------------------------------------------------------
 
 
-@handles(core.Const, core.Global, core.Undef, core.Assert, core.Raise, core.Write)
+@handles(core.Const, core.Global, core.Undef, core.Assert, core.Raise, core.Write, core.Partial)
 def _plain(s: Sweep, op: Op) -> None:
     s.copy(op)
 

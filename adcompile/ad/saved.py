@@ -129,7 +129,8 @@ def _live(fn: Function, links: dict[Op, Op]) -> dict[Op, Op]:
 def _settle_block(block: Block, nest: Nest, links: dict[Op, Op], in_loop: bool = False) -> None:
     """Settle the backward control flow of `block`, inner loops first.
 
-    Inside a loop, branches are left to the loop: it may recompute what they read.
+    Inside a loop, branches are left to the loop: it may recompute what they read. Those of a rule
+    stand in the backward body themselves.
     """
     for op in list(block.ops):
         primal = links.get(op)
@@ -142,8 +143,12 @@ def _settle_block(block: Block, nest: Nest, links: dict[Op, Op], in_loop: bool =
         elif primal is not None:
             for inner in op.blocks:
                 _settle_block(inner, nest, links, in_loop)
-            if not in_loop:
+            if not in_loop or _stands_in(primal, block, nest):
                 _settle_branches(op, primal, nest)
+
+
+def _stands_in(op: Op, block: Block, nest: Nest) -> bool:
+    return op.blocks[0] in nest.around and nest.around[op.blocks[0]][1] is block
 
 
 def _mirror(block: Block, links: dict[Op, Op]) -> dict[Block, Block]:

@@ -17,6 +17,7 @@ from adcompile.ir.builder import Builder
 from adcompile.ir.clone import inline
 from adcompile.ir.core import Block, Function, Loc, Param, Stmt, Value
 from adcompile.ir.types import FLOAT, NONE, Array, Static, Tree, Type, is_inexact
+from adcompile.passes.results import Owner
 
 if TYPE_CHECKING:
     from adcompile.optim.base import Optimizer
@@ -33,6 +34,7 @@ def append_update(fn: Function, optimizer: Optimizer) -> list[str]:
     params = fn.block.params[0]
     known = _known_leaves(fn.block, params)
     b = Builder(fn.block, ret.loc, ret.order)
+    value = Owner(fn, b).own(value)  # before the parameters are written
     used = [array is not None for array in optimizer.state[0]]
     trees = [
         _parameter(fn, name, params.type) if u else None

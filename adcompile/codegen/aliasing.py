@@ -103,7 +103,9 @@ def is_fresh(op: Op, result: Value) -> bool:
             if op.fn in HAND_BACK and _hands_back(op):
                 return False
             product = op.fn is np.einsum and len(op.args) > 2  # of one array it may be a view
-            return op.fn in FRESH or isinstance(op.fn, np.ufunc) or product or _is_copy(op)
+            matrix = op.fn is np.diag and getattr(result.type, "rank", 0) == 2
+            new = op.fn in FRESH or product or matrix
+            return new or isinstance(op.fn, np.ufunc) or _is_copy(op)
         case core.Index():
             return _is_advanced(op)
         case core.NewSeq() | core.Undef():

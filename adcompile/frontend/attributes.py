@@ -24,6 +24,7 @@ from adcompile.frontend.operands import (
     Operand,
     Tup,
     is_bottom,
+    is_seq,
 )
 from adcompile.frontend.scopes import Outside, data_type, is_static
 from adcompile.frontend.scopes import attribute as module_attribute
@@ -86,7 +87,7 @@ def attribute(cx: Context, x: Operand, name: str, node: gast.AST) -> Operand:
             if classes.stays_whole(cls):
                 _refuse_state(cx, cls, node)
             return Bound(x, name, node)
-        case Value(type=Seq()) if hasattr(list, name):
+        case Value(type=Seq() | Tree()) if is_seq(cx.held(x)) and hasattr(list, name):
             return Bound(x, name, node)
         case Obj(node=kind):
             if hasattr(kind, name):

@@ -241,7 +241,7 @@ def _take_out(op: core.Item | core.Unpack, parts: dict[Value, Value]) -> None:
 def _results(cx: Context, results: list[Value]) -> Operand:
     """What a derivative returns, as operands."""
     found = [
-        _pullback(r.owner, results[0]) if isinstance(r.owner, core.Partial) else _result(cx, r)
+        _pullback(cx, r.owner, results[0]) if isinstance(r.owner, core.Partial) else _result(cx, r)
         for r in results
     ]
     return found[0] if len(found) == 1 else Tup(tuple, tuple(range(len(found))), tuple(found))
@@ -260,8 +260,9 @@ def _result(cx: Context, r: Value) -> Operand:
     return subscripts.unwrapped(r)
 
 
-def _pullback(op: core.Partial, value: Value) -> Operand:
+def _pullback(cx: Context, op: core.Partial, value: Value) -> Operand:
     """What a VJP returns with `value`: called, it lays down the backward half."""
+    cx.builder.block.ops.remove(op)  # nothing is left to be done by it
 
     def run(
         cx: Context, node: gast.AST, args: list[Operand], kwargs: dict[str, Operand]

@@ -24,8 +24,9 @@ from adcompile.ir.core import (
 
 
 def run(fn: Function) -> None:
-    """Remove dead results of branches, and dead or unchanged carried values of loops."""
+    """Remove dead results of branches, dead or unchanged carried values of loops, dead arms."""
     _drop_unchanged(fn)
+    _take_known(fn)
     needed = _needed(fn)
     for op in walk(fn.block):
         if isinstance(op, If | Scope | Try):
@@ -54,6 +55,23 @@ def _drop_unchanged(fn: Function) -> None:
                 new[result] = init
                 if isinstance(op, While):
                     new[op.cond.params[k]] = init
+    substitute(fn.block, new)
+
+
+def _take_known(fn: Function) -> None:
+    """The arm that is taken in place of a branch whose condition has turned out to be known."""
+    new: dict[Value, Value] = {}
+    for block in reversed(list(core.walk_blocks(fn.block))):  # inner ones first
+        ops: list[Op] = []
+        for op in block.ops:
+            known = core.constant(op.operands[0]) if isinstance(op, If) else None
+            if isinstance(known, bool):
+                taken = op.blocks[0 if known else 1]
+                new.update(zip(op.results, taken.yields, strict=True))
+                ops += taken.ops[:-1]
+            else:
+                ops.append(op)
+        block.ops[:] = ops
     substitute(fn.block, new)
 
 

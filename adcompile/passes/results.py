@@ -1,14 +1,16 @@
 """Results belong to the caller: each gradient is an array of its own.
 
 `d_x = y` is a correct gradient of `sum(x * y)`, but a caller who scales it in place would change
-`y`. A returned array that shares memory with an argument, or with another result, is copied, and so
-is a view that cannot be written, such as what `np.broadcast_to` gives. What was written in place is
-no one else's already: see `codegen.place`.
+`y`. A returned array that shares memory with an argument, with another result, or with what a
+pullback has saved, is copied, and so is a view that cannot be written, such as what
+`np.broadcast_to` gives. Trees are made anew with such arrays in them, lists of unknown length are
+copied whole. What was written in place is no one else's already: see `codegen.place`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
 
 import numpy as np
 
@@ -16,7 +18,7 @@ from adcompile.codegen.aliasing import is_fresh, may_hold_memory
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import Block, Function, Value
-from adcompile.ir.types import Array, Opaque
+from adcompile.ir.types import Array, Opaque, Seq, Tree, Type
 from adcompile.passes.structure import Nesting
 
 OUTSIDE = Value(Opaque(object))  # memory that is not this call's own
@@ -28,30 +30,57 @@ def run(fn: Function) -> None:
     if ret.order == 0:  # a primal function returns what it returns
         return
     fn.block.ops.pop()
-    b = Builder(fn.block, ret.loc, ret.order)
-    roots = Roots(fn)
-    taken = {OUTSIDE}
+    owner = Owner(fn, Builder(fn.block, ret.loc, ret.order))
     for v in ret.operands:
         if isinstance(v.owner, core.Partial):  # what a pullback has saved stays as it is
-            taken |= roots.of(v)
-
-    def own(v: Value) -> Value:
-        if isinstance(v.owner, core.Make):
-            items = [own(x) for x in v.owner.operands]
-            changed = any(x is not y for x, y in zip(items, v.owner.operands))
-            return b.make(v.type.node, v.type.keys, items) if changed else v  # type: ignore[union-attr]
-        if not isinstance(v.type, Array) or v.type.rank == 0:
-            return v
-        mine = roots.of(v)
-        if taken.isdisjoint(mine) and not roots.is_fixed(v):
-            taken.update(mine)
-            return v
-        copy = b.member(np.copy, "copy()", v)
-        copy.name = v.name if v.name and v.name.startswith("d_") else None
-        return copy
-
-    ret.operands = [own(v) for v in ret.operands]
+            owner.taken |= owner.roots.of(v)
+    ret.operands = [owner.own(v) for v in ret.operands]
     fn.block.ops.append(ret)
+
+
+class Owner:
+    """Makes results of `fn` the caller's own, with ops in `b`; `taken` is memory that is not."""
+
+    def __init__(self, fn: Function, b: Builder) -> None:
+        self.b = b
+        self.roots = Roots(fn)
+        self.taken = {OUTSIDE}
+
+    def own(self, v: Value) -> Value:
+        """`v`, or a copy of it."""
+        if isinstance(v.owner, core.Make):
+            items = [self.own(x) for x in v.owner.operands]
+            return v if items == v.owner.operands else self._made(v, items)
+        t = v.type
+        if not isinstance(t, Array | Tree | Seq) or (_rank(t) == 0 and not self._is_passed(v)):
+            return v
+        mine = self.roots.of(v)
+        if self.taken.isdisjoint(mine) and not self.roots.is_fixed(v):
+            self.taken.update(mine)
+            return v
+        if isinstance(t, Tree):
+            return self._made(v, [self.own(self.b.item(v, key)) for key in t.keys])
+        copied = self.b.call(deepcopy, v) if isinstance(t, Seq) else self._copy(v)
+        copied.type = t
+        return copied
+
+    def _made(self, v: Value, items: list[Value]) -> Value:
+        return self.b.make(v.type.node, v.type.keys, items)  # type: ignore[union-attr]
+
+    def _copy(self, v: Value) -> Value:
+        copied = self.b.member(np.copy, "copy()", v)
+        copied.name = v.name if v.name and v.name.startswith("d_") else None
+        return copied
+
+    def _is_passed(self, v: Value) -> bool:
+        """Whether `v` is a parameter or what a parameter holds: of rank 0 it may be an array."""
+        while isinstance(v.owner, core.Item | core.Unpack):
+            v = v.owner.operands[0]
+        return isinstance(v.owner, Block) and v.owner not in self.roots.nesting.op_of
+
+
+def _rank(t: Type) -> int | None:
+    return t.rank if isinstance(t, Array) else None
 
 
 class Roots:
@@ -95,8 +124,12 @@ class Roots:
                 yield from [v] if self._is_written(v) else self._carried(op, v)
             case core.If() | core.Scope() | core.Try():
                 yield from [v] if self._is_written(v) else self._joined(op, v)
-            case core.Update():
+            case core.Update() if not isinstance(v.type, Seq):
                 yield v
+            case core.NewSeq() if op.operands:
+                yield from op.operands
+            case core.Call() if op.fn is list:
+                yield from op.operands
             case _ if is_fresh(op, v):
                 yield v
             case core.Index():

@@ -8,7 +8,7 @@ import math
 import numpy as np
 from scipy import special
 
-from tests.ad import everyday_lists
+from tests.ad import everyday_branches, everyday_lists
 from tests.ad.everyday_lists import arrays
 
 
@@ -392,4 +392,4 @@ CASES = {
     caught_in_loop: (np.array([0.5, -1.2, 0.7]),),
 }
 
-CASES |= everyday_lists.CASES
+CASES |= everyday_lists.CASES | everyday_branches.CASES
