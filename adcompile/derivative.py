@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import inspect
 import operator
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,15 +19,16 @@ from adcompile.bound import BoundDerivative
 from adcompile.codegen.load import explain, load, standalone
 from adcompile.errors import AdcompileError, InternalError, SignatureError, shortened
 from adcompile.frontend.source import get_source, loc_of, unwrapped
-from adcompile.frontend.wanted import ALIASES, LAYOUTS, NeedLayout, NeedStatic
+from adcompile.frontend.wanted import ALIASES, LAYOUTS, READ, NeedLayout, NeedStatic
 from adcompile.guards import MISSED, make_entry, with_fallback
-from adcompile.ir.core import Function, Loc
+from adcompile.ir.core import Function, GlobalRef, Loc
 from adcompile.ir.types import Type
 from adcompile.modes import Derived, Mode
 from adcompile.modes.jacobian import SIZES, sizes_of
 from adcompile.overlap import aliases
 from adcompile.signature import Path, look_up, path_text
 from adcompile.specialisation import Specialisation, Specialisations, globals_of
+from adcompile.threads import COMPILING
 
 if TYPE_CHECKING:
     from pathlib import Path as FilePath
@@ -76,6 +78,7 @@ class Derivative(Derived):
         self._check_call = self._make_entry({}, {}, None, None, [])
         self._direct = with_fallback(self._check_call, self._missed)
         self._last: Specialisation | None = None
+        _made.add(self)
 
     if TYPE_CHECKING:
 
@@ -207,7 +210,8 @@ class Derivative(Derived):
         self, found: dict[str, Type], arguments: dict[str, Any], outer: list[Path]
     ) -> Specialisation:
         self.mode.check(arguments, self.inner, self._loc())
-        token = SIZES.set(sizes_of(found, arguments))
+        read: set[GlobalRef] = set()
+        token, reading = SIZES.set(sizes_of(found, arguments)), READ.set(read)
         try:
             generated, program = self._generate(*_as_passed(self.__signature__, found))
             function = load(generated, program.name)
@@ -218,7 +222,8 @@ class Derivative(Derived):
             raise InternalError(what, self._loc()) from e
         finally:
             SIZES.reset(token)
-        globals = globals_of(generated, outer)
+            READ.reset(reading)
+        globals = globals_of(generated, outer, read)
         alike = self.mode.alike(found, inspect.signature(self.inner))
         entry = self._make_entry(found, arguments, function, program, globals, alike)
         return Specialisation(
@@ -276,6 +281,17 @@ class Derivative(Derived):
             return loc_of(get_source(_innermost(self)).tree)
         except AdcompileError:
             return None
+
+
+_made: weakref.WeakSet[Derivative] = weakref.WeakSet()
+
+
+def forget_compiled() -> None:
+    """Let all derivatives be compiled anew at their next call: the rules have changed."""
+    with COMPILING:
+        for d in list(_made):
+            d._specialisations = Specialisations(d._compile)
+            d._direct = with_fallback(d._check_call, d._missed)
 
 
 def _innermost(f: Any) -> Any:

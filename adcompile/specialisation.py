@@ -7,10 +7,11 @@ on demand, and for that leaf alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from adcompile import classes
 from adcompile.errors import SignatureError
 from adcompile.frontend.wanted import ALIASES, FIXED, LAYOUTS, NeedLayout, NeedStatic
 from adcompile.guards import MISSED, Global
@@ -130,25 +131,45 @@ class Specialisations:
 # --- globals ------------------------------------------------------------------------------------
 
 
-def globals_of(generated: Generated, paths: list[Path]) -> list[Global]:
-    """The globals that a generated text reads, and those with leaves whose values are known."""
-    refs: dict[GlobalRef, str | None] = {p[0]: None for p in paths}
+def globals_of(generated: Generated, paths: list[Path], read: Iterable[GlobalRef]) -> list[Global]:
+    """The variables from outside that a program depends on.
+
+    It was compiled for the types of those that were `read`, for what has no type but itself (None,
+    a string, a function), and for leaves at `paths`; the generated text reads some of them again.
+    """
+    refs: dict[GlobalRef, str | None] = dict.fromkeys([*(p[0] for p in paths), *read])
     refs.update({ref: name for name, ref in generated.globals.items()})
     made = []
     for ref, name in refs.items():
         fixed = tuple(p[1:] for p in paths if p[0] == ref)
         value = ref.read()
-        t = Opaque(type(value)) if isinstance(ref, Handle) else classify(value, (ref.name,))[0]
+        t = _type(ref, value)
         for keys in fixed:
             t = replaced(t, keys, Static(_leaf(ref.read(), keys)))
         made.append(Global(name, ref, t, fixed, _key(ref, fixed)))
     return made
 
 
+def _type(ref: GlobalRef, value: Any) -> Type:
+    if isinstance(ref, Handle):
+        return Opaque(type(value))
+    return Static(value) if _is_function(value) else classify(value, (ref.name,))[0]
+
+
+def _is_function(value: Any) -> bool:
+    return callable(value) and classes.keys_of(value) is None
+
+
 def _key(ref: GlobalRef, fixed: tuple[Path, ...]) -> Hashable:
     """What must be the same of a global: its type, and the values of some leaves."""
-    value = ref.read()
-    key = type(value) if isinstance(ref, Handle) else classify(value, (ref.name,))[1]
+    try:
+        value = ref.read()
+    except (LookupError, AttributeError, ValueError):  # it is gone
+        return None
+    if isinstance(ref, Handle):
+        key: Hashable = type(value)
+    else:
+        key = id(value) if _is_function(value) else classify(value, (ref.name,))[1]
     if not fixed:
         return key
     try:

@@ -5,6 +5,7 @@ Objects of classes written in Python have a room of their own (`objects`).
 
 from __future__ import annotations
 
+import builtins
 import difflib
 import types
 from typing import Any, NoReturn
@@ -13,7 +14,7 @@ import gast
 import numpy as np
 
 from adcompile import classes
-from adcompile.frontend import bases, calls, joins, members, objects, subscripts, writes
+from adcompile.frontend import bases, calls, joins, members, objects, subscripts, wanted, writes
 from adcompile.frontend.context import Context
 from adcompile.frontend.operands import (
     Bound,
@@ -39,7 +40,9 @@ def from_outside(cx: Context, found: Outside, node: gast.AST) -> Operand:
 
     What counts by its identity is known now; plain data is read at each call.
     """
-    obj = found.value
+    obj, read = found.value, wanted.READ.get()
+    if read is not None and not _is_lasting(found):
+        read.add(found.ref)
     if is_static(obj) and classes.keys_of(obj) is None:
         return Known(obj)
     if not isinstance(obj, bool) and isinstance(obj, float) and _is_constant(found):
@@ -56,6 +59,12 @@ def from_outside(cx: Context, found: Outside, node: gast.AST) -> Operand:
         op.result, f"`{found.ref.name}` comes from outside: a write into it outlasts the call"
     )
     return op.result
+
+
+def _is_lasting(found: Outside) -> bool:
+    """What a program takes for granted: modules, and what is in libraries (builtins, too)."""
+    of_builtins = isinstance(found.ref.key, tuple) and found.ref.key[0] == id(builtins)
+    return isinstance(found.value, types.ModuleType) or _is_constant(found) or of_builtins
 
 
 def _is_constant(found: Outside) -> bool:

@@ -107,6 +107,9 @@ def call(
     match fn:
         case Known(value):
             return _call_known(cx, node, value, args, kwargs)
+        case Closure(function=function) if function is not None and ruled.has_rule(function):
+            own = [] if fn.receiver is None else [fn.receiver]
+            return ruled.call(cx, node, function, [*own, *args], kwargs)
         case Closure():
             return inline(cx, node, fn, args, kwargs)
         case Bound():
@@ -133,6 +136,8 @@ def _call_known(
 ) -> Operand:
     if not callable(fn):
         cx.mismatch(f"{joins.describe_operand(Known(fn))} cannot be called", node)
+    if ruled.has_rule(fn):
+        return ruled.call(cx, node, fn, args, kwargs)
     for way in (_handled, _folded, _by_kind):
         found = way(cx, node, fn, args, kwargs)
         if found is not None:
@@ -143,8 +148,6 @@ def _call_known(
     if written is not None:
         return written
     module = package_of(fn)
-    if ruled.has_rule(fn):
-        return ruled.call(cx, node, fn, args, kwargs)
     if acts.is_act(fn, module):
         return acts.call(cx, node, fn, args, kwargs)
     if isinstance(fn, type):

@@ -67,6 +67,9 @@ class Counter:
 # passed from stage to stage, since they belong to the surroundings of the program, not to it.
 FIXED: ContextVar[frozenset[Path]] = ContextVar("FIXED", default=frozenset())
 
+# The variables from outside that have been read, which a compilation depends on.
+READ: ContextVar[set[GlobalRef] | None] = ContextVar("READ", default=None)
+
 # Which leaves of the arguments are the same array as another one, which the program writes into.
 ALIASES: ContextVar[Aliases] = ContextVar("ALIASES", default=())
 

@@ -249,13 +249,13 @@ def _lower(
 ) -> Template:
     from adcompile.frontend import fold, narrow  # the frontend looks up rules itself
     from adcompile.frontend.lower import lower_function
-    from adcompile.frontend.wanted import FIXED, NeedStatic
+    from adcompile.frontend.wanted import FIXED, READ, NeedStatic
 
     fold.PURE.update(COMPILE_TIME)
 
     types = [pattern.type(x) for x in args]
     named = {k: pattern.type(x) for k, x in kwargs.items()}
-    token = FIXED.set(frozenset())  # a template outlives what is known of globals now
+    token, reading = FIXED.set(frozenset()), READ.set(None)  # a template outlives the compilation
     precision = narrow.DTYPE.set(narrow.dtype_of([*types, *named.values()]))
     try:
         fn = lower_function(body, types, named)
@@ -265,6 +265,7 @@ def _lower(
         ) from None
     finally:
         FIXED.reset(token)
+        READ.reset(reading)
         narrow.DTYPE.reset(precision)
     return _by_leaves(fn)
 

@@ -54,12 +54,14 @@ import numpy as np
 
 from adcompile.ir.infer import is_known, table
 from adcompile.ir.infer.elementwise import by_samples
+from adcompile.rules import given
 
 Function = Callable[..., Any]
 Body = Callable[..., Any]
 
 SHAPES = ("", "rearranges", "reduces", "broadcasts")
 WORDS = ("elementwise", "linear", "tangent", "adjoint", "zero")
+LEAD = {"elementwise": 1, "linear": 1, "tangent": 2, "adjoint": 2}  # parameters before the call's
 
 
 @dataclass(eq=False, slots=True)
@@ -96,9 +98,8 @@ class Rules:
 
 def parameters(word: str, body: Body | Part) -> list[str]:
     """The names of a body's parameters that are the function's own."""
-    lead = {"elementwise": 1, "linear": 1, "tangent": 2, "adjoint": 2}[word]
     body = body.body if isinstance(body, Part) else body
-    return list(inspect.signature(body).parameters)[lead:]
+    return list(inspect.signature(body).parameters)[LEAD[word] :]
 
 
 _rules: dict[Function, Rules] = {}
@@ -120,7 +121,22 @@ def _entry(fn: Function) -> Rules:
         ) from None
     if fn in ALIASES:
         raise ValueError(f"{name_of(fn)} is an alias of {name_of(ALIASES[fn])}")
+    if not _loading:
+        given.refuse_taken_apart(fn)
+        _compile_anew()
     return _rules.setdefault(fn, Rules(fn))
+
+
+def _compile_anew() -> None:
+    """What has been compiled may have done without the rule that is being given."""
+    from adcompile.derivative import forget_compiled
+
+    forget_compiled()
+
+
+def _check_names(fn: Function, word: str, body: Body) -> None:
+    if not _loading:
+        given.check_names(fn, body, LEAD[word])
 
 
 def _by_argument(fn: Function, word: str, args: Iterable[int]) -> Rules:
@@ -130,7 +146,8 @@ def _by_argument(fn: Function, word: str, args: Iterable[int]) -> Rules:
     """
     entry = _entry(fn)
     args = set(args)
-    _check_arguments(fn, args)
+    if not _loading:
+        given.check_positions(fn, args)
     entry.partials, entry.zero = None, False
     if word == "linear":
         other_words = [entry.tangent, entry.adjoint]
@@ -142,16 +159,6 @@ def _by_argument(fn: Function, word: str, args: Iterable[int]) -> Rules:
             bodies.pop(arg, None)
     entry.joint = () if args.intersection(entry.joint) else entry.joint
     return entry
-
-
-def _check_arguments(fn: Function, args: set[int]) -> None:
-    """Refuse arguments that `fn` does not have, as far as it tells what it has."""
-    try:
-        found = inspect.signature(fn).parameters.values() if not _loading else ()
-    except (TypeError, ValueError):  # many a function of C does not
-        return
-    if found and max(args) >= len(found) and all(p.kind is not p.VAR_POSITIONAL for p in found):
-        raise ValueError(f"{name_of(fn)} has no argument {max(args)}: they are counted from 0")
 
 
 def _each(arg: int | range | tuple[int, ...]) -> Iterable[int]:
@@ -166,6 +173,7 @@ def elementwise(fn: Function, partials: Body | None = None) -> Any:
     if partials is None:
         return lambda body: elementwise(fn, body)
     _entry(fn)
+    _check_names(fn, "elementwise", partials)
     _rules[fn] = Rules(fn, partials)
     _note_elementwise(fn)
     return partials
@@ -186,13 +194,13 @@ def linear(
     if isinstance(arg, tuple):
         entry.joint = arg
         return lambda body: _put_each(entry.linear, arg, body)
-    return lambda body: _put(entry.linear, arg, body)
+    return lambda body: _put(entry, "linear", arg, body)
 
 
 def tangent(fn: Function, arg: int | range = 0) -> Callable[[Body], Body]:
     """What a tangent of this argument adds to the result's: `body(d_x, y, *args)`."""
     entry = _by_argument(fn, "tangent", _each(arg))
-    return lambda body: _put(entry.tangent, arg, body)
+    return lambda body: _put(entry, "tangent", arg, body)
 
 
 def adjoint(fn: Function, arg: int | range = 0, *, shape: str = "") -> Callable[[Body], Body]:
@@ -202,7 +210,7 @@ def adjoint(fn: Function, arg: int | range = 0, *, shape: str = "") -> Callable[
     """
     entry = _by_argument(fn, "adjoint", _each(arg))
     _note_shape(entry, shape)
-    return lambda body: _put(entry.adjoint, arg, body)
+    return lambda body: _put(entry, "adjoint", arg, body)
 
 
 def zero(*fns: Function, arg: int | None = None) -> None:
@@ -229,6 +237,8 @@ def returns(fn: Function, stand_in: Body | None = None) -> Any:
     if stand_in is None:
         return lambda body: returns(fn, body)
     table.ENTRIES[fn] = partial(_type_of, stand_in)
+    if not _loading:
+        _compile_anew()
     return stand_in
 
 
@@ -250,6 +260,8 @@ def alias(rule_of: Function, *fns: Function) -> None:
         if not _loading and lookup(fn) is not None:
             raise ValueError(f"{name_of(fn)} has a rule already")
     ALIASES.update(dict.fromkeys(fns, rule_of))
+    if not _loading:
+        _compile_anew()
 
 
 def at_compile_time(fn: Function) -> Function:
@@ -264,10 +276,12 @@ def _note_shape(entry: Rules, shape: str) -> None:
     entry.shape = shape or entry.shape
 
 
-def _put(table: dict[int, Body], arg: int | range, body: Body) -> Body:
+def _put(entry: Rules, word: str, arg: int | range, body: Body) -> Body:
+    table: dict[int, Body] = getattr(entry, word)
     if isinstance(arg, range):
         table.update((k, partial(body, k)) for k in arg)
     else:
+        _check_names(entry.fn, word, body)
         table[arg] = body
     return body
 

@@ -111,14 +111,22 @@ def _like(leaf: Any, x: np.ndarray) -> Any:
 
 
 def evaluation(f: Callable[..., Any], arguments: dict[str, Any]) -> Callable[..., float]:
-    """`value(path, replacement)`: f in float64, with one leaf replaced."""
+    """`value(path, replacement)`: f in float64, with one leaf replaced.
+
+    Raises AssertionError where f is not finite: differences would compare NaN with NaN.
+    """
     wide = {name: trees.map_leaves(_widened, v) for name, v in arguments.items()}
 
-    def value(path: Path, replacement: Any) -> float:
-        changed = {**wide, path[0]: replaced(wide[path[0]], path[1:], replacement)}
+    def at(changed: dict[str, Any]) -> float:
         # The program may write into its arguments: each call gets its own.
         return float(f(*[trees.map_leaves(_copied, v) for v in changed.values()]))
 
+    def value(path: Path, replacement: Any) -> float:
+        return at({**wide, path[0]: replaced(wide[path[0]], path[1:], replacement)})
+
+    found = at(wide)
+    if not np.isfinite(found):
+        raise AssertionError(f"the value is {found}: no difference can be taken there")
     return value
 
 

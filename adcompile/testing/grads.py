@@ -64,6 +64,8 @@ def check_grads(
     """
     if not modes or not set(modes) <= set(MODES):
         raise ValueError(f"modes are of {MODES}, not {modes!r}")
+    if order < 1 or samples < 1:
+        raise ValueError("order and samples are at least 1: there is nothing to check")
     kwargs = kwargs or {}
     subject = _Subject.of(f, gradient, wrt, has_aux, args, kwargs)
     first = plain(
