@@ -134,11 +134,14 @@ class _Graph:
         self.edges: list[Edge] = []
         self.sources: list[Value] = []  # what may be infinite whatever it is made of
         self.summaries = summaries
+        self.read: dict[Block, set[Value]] = {}
         for block in core.walk_blocks(root):
             self.home.update(dict.fromkeys(block.params, block))
             for op in block.ops:
                 self.home.update(dict.fromkeys(op.results, block))
                 self.around.update((inner, (op, block)) for inner in op.blocks)
+        for block in core.walk_blocks(root):
+            for op in block.ops:
                 if not keeps_finite(op):
                     self.sources += op.results
                 self._visit(op, block)
@@ -180,8 +183,15 @@ class _Graph:
         while block is not home and block in self.around:
             op, block = self.around[block]
             if isinstance(op, core.If | core.Try) and kind != MASK:
-                kind = MASK if self._chooses(op) else PART
+                everywhere = all(x in self._reads(side) for side in op.blocks)
+                kind = PART if everywhere and not self._chooses(op) else MASK
         return kind
+
+    def _reads(self, block: Block) -> set[Value]:
+        """The values that are read in a branch."""
+        if block not in self.read:
+            self.read[block] = {v for op in core.walk(block) for v in op.operands}
+        return self.read[block]
 
     def _chooses(self, op: Op) -> bool:
         """Whether a branch gives a constant in place of a result: `y if c else 0.0`."""
@@ -195,7 +205,7 @@ class _Graph:
             for k, (r, y) in enumerate(zip(op.results, block.yields)):
                 others = [b.yields[k] for b in op.blocks if b is not block]
                 chosen = any(isinstance(v.owner, core.Const) for v in others)
-                back = self._crossing(y, block, PASS)
+                back = MASK if chosen else self._crossing(y, block, PASS)
                 self.edges.append(Edge(y, r, op, back, MASK if chosen else PASS))
 
     def _loop(self, op: core.For | core.While, block: Block) -> None:

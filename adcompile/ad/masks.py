@@ -49,7 +49,7 @@ def times(
             return _select(b, p, d, t)
         if _is_weight(p):
             return b.call(runtime.masked_times, p, d)
-    if not mark.depth or constant(p) is not core.MISSING:
+    if not mark.depth or constant(p) is not core.MISSING or constant(d, 0):
         return cot.times(b, d, p, t)
     known = marks.finite if same is None else lambda v: marks.finite(same.get(v, v))
     if finite(p, known):
