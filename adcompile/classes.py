@@ -20,6 +20,7 @@ import numpy as np
 
 __all__ = [
     "is_generated",
+    "is_hashable",
     "is_mutable",
     "is_object_class",
     "keys_of",
@@ -174,3 +175,11 @@ def is_generated(function: Callable[..., Any]) -> bool:
     return isinstance(function, types.FunctionType) and (
         function.__code__.co_filename == "<string>"
     )
+
+
+def is_hashable(x: Any) -> bool:
+    try:
+        hash(x)
+    except TypeError:
+        return False
+    return True

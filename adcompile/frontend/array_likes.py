@@ -11,9 +11,10 @@ from typing import Any
 import gast
 import numpy as np
 
+from adcompile.classes import is_hashable
 from adcompile.frontend import subscripts
 from adcompile.frontend.context import Context
-from adcompile.frontend.handlers import Args, Kwargs, is_hashable
+from adcompile.frontend.handlers import Args, Kwargs
 from adcompile.frontend.operands import Known, Leaf, Operand, Tup, is_seq
 from adcompile.ir.core import Value
 from adcompile.ir.types import Array, Scalar, Seq, Static, Tree, Type, scalar_kind

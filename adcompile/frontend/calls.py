@@ -16,6 +16,7 @@ import numpy as np
 
 from adcompile import classes
 from adcompile.bound import BoundDerivative
+from adcompile.classes import is_hashable
 from adcompile.errors import MissingRule, SourceUnavailable
 from adcompile.frontend import (
     acts,
@@ -43,7 +44,7 @@ from adcompile.frontend import (
 )
 from adcompile.frontend.context import Context, leaf_types
 from adcompile.frontend.functions import code_of
-from adcompile.frontend.handlers import INTRINSICS, is_hashable
+from adcompile.frontend.handlers import INTRINSICS
 from adcompile.frontend.heap import is_reference
 from adcompile.frontend.operands import (
     Bound,

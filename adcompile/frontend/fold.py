@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from adcompile.classes import is_hashable
 from adcompile.frontend.context import Context
 from adcompile.frontend.operands import Known, Operand
 from adcompile.frontend.wanted import ARITHMETIC
@@ -75,19 +76,11 @@ def _too_big(fn: Callable[..., Any], found: list[Any]) -> bool:
 
 def integer(cx: Context, fn: Any, args: list[Operand], kwargs: dict[str, Operand]) -> Any:
     """Like `numbers`, for the integers that a function such as `abs` or `math.floor` gives."""
-    if kwargs or not _hashable(fn) or fn not in ARITHMETIC:
+    if kwargs or not is_hashable(fn) or fn not in ARITHMETIC:
         return MISSING
     found = numbers(cx, fn, *args)
     value = found.value if isinstance(found, Known) else found
     return found if isinstance(value, int) else MISSING
-
-
-def _hashable(fn: Any) -> bool:
-    try:
-        hash(fn)
-    except TypeError:
-        return False
-    return True
 
 
 def call(cx: Context, fn: Any, args: list[Operand], kwargs: dict[str, Operand]) -> Operand | None:

@@ -52,11 +52,3 @@ def refused(message: str, hint: str) -> Handler:
         cx.unsupported(message, node, hint)
 
     return handler
-
-
-def is_hashable(fn: Any) -> bool:
-    try:
-        hash(fn)
-    except TypeError:
-        return False
-    return True

@@ -9,10 +9,10 @@ from typing import Any
 
 import gast
 
+from adcompile.classes import is_hashable
 from adcompile.errors import SourceUnavailable
 from adcompile.frontend import calls, containers
 from adcompile.frontend.context import Context
-from adcompile.frontend.handlers import is_hashable
 from adcompile.frontend.operands import Operand
 from adcompile.ir.types import Tree
 from adcompile.rules import registry

@@ -62,10 +62,7 @@ def check_grads(
     Raises:
         AssertionError: with the worst element, what was expected and what was got.
     """
-    if not modes or not set(modes) <= set(MODES):
-        raise ValueError(f"modes are of {MODES}, not {modes!r}")
-    if order < 1 or samples < 1:
-        raise ValueError("order and samples are at least 1: there is nothing to check")
+    _check_options(modes, order, samples)
     kwargs = kwargs or {}
     subject = _Subject.of(f, gradient, wrt, has_aux, args, kwargs)
     first = plain(
@@ -84,6 +81,13 @@ def check_grads(
             grads = check.reverse(call, [list(args), kwargs])
         if "forward" in modes:
             check.forward(grads)
+
+
+def _check_options(modes: Sequence[str], order: int, samples: int) -> None:
+    if not modes or not set(modes) <= set(MODES):
+        raise ValueError(f"modes are of {MODES}, not {modes!r}")
+    if order < 1 or samples < 1:
+        raise ValueError("order and samples are at least 1: there is nothing to check")
 
 
 @dataclass(frozen=True, slots=True)
