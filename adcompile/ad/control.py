@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 
 from adcompile import errors
+from adcompile.ad.lost import is_lost, says_done
 from adcompile.ad.sweep import Frame, Path, handles, leaf, leaf_paths, sweep_ops
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
@@ -26,7 +27,7 @@ def _try(frame: Frame, op: core.Try) -> None:
 def _done(frame: Frame, op: core.Try) -> Value:
     """The result of `op` that says whether its body came to its end."""
     for k, r in enumerate(op.results):
-        if _says_done(op, k):
+        if says_done(op, k):
             return r
     for block, value in ((op.body, True), (op.handler, False)):
         b = Builder(Block(), op.loc)
@@ -47,7 +48,7 @@ def _branch(frame: Frame, op: Op, condition: Value) -> None:
     for k, arm in enumerate(arms):
         arm.builder.yield_(
             *[
-                arm.builder.undef(t) if _is_lost(v, condition, k) else arm.full(v, path)
+                arm.builder.undef(t) if is_lost(v, condition, k) else arm.full(v, path)
                 for (v, path), t in zip(keys, types, strict=True)
             ]
         )
@@ -55,35 +56,6 @@ def _branch(frame: Frame, op: Op, condition: Value) -> None:
     frame.sweep.links[new] = op
     for (v, path), r in zip(keys, new.results, strict=True):
         frame.put(v, path, frame.named(r, v, path))
-
-
-def _is_lost(v: Value, condition: Value, k: int) -> bool:
-    """Whether `v` is undefined in the `k`-th arm of a branch on `condition`.
-
-    Such a value comes out of one arm of a branch, for that of a backward sweep to read. Where the
-    branch stands in an arm of another one, so does its condition.
-    """
-    op = v.owner
-    if not isinstance(op, core.If | core.Try):
-        return isinstance(op, core.Undef)
-    found = [block.yields[op.results.index(v)] for block in op.blocks]
-    if condition is op.operands[0] if isinstance(op, core.If) else _is_done(op, condition):
-        return isinstance(found[k].owner, core.Undef)
-    if condition.owner is not op:
-        return False
-    conditions = [block.yields[op.results.index(condition)] for block in op.blocks]
-    pairs = zip(found, conditions, strict=True)
-    return all(_is_lost(y, c, k) for y, c in pairs if not isinstance(c.owner, core.Undef))
-
-
-def _is_done(op: core.Try, condition: Value) -> bool:
-    """Whether `condition` is the result of `op` that says whether its body came to its end."""
-    return condition.owner is op and _says_done(op, op.results.index(condition))
-
-
-def _says_done(op: core.Try, k: int) -> bool:
-    """Whether the `k`-th result of `op` is whether its body came to its end."""
-    return core.constant(op.body.yields[k]) is True and core.constant(op.handler.yields[k]) is False
 
 
 def _arm(frame: Frame, op: Op, block: Block) -> Frame:

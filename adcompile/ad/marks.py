@@ -20,6 +20,7 @@ import numpy as np
 from adcompile import runtime
 from adcompile.ad.activity import active_values
 from adcompile.ad.finite import canonical, is_exact, is_nonzero, keeps_finite
+from adcompile.ad.lost import is_lost
 from adcompile.ad.selections import is_mask
 from adcompile.ir import core
 from adcompile.ir.core import STRUCTURED, Block, Function, Op, Value
@@ -183,9 +184,15 @@ class _Graph:
         while block is not home and block in self.around:
             op, block = self.around[block]
             if isinstance(op, core.If | core.Try) and kind != MASK:
-                everywhere = all(x in self._reads(side) for side in op.blocks)
-                kind = PART if everywhere and not self._chooses(op) else MASK
+                kind = MASK if self._is_one_sided(x, op) or self._chooses(op) else PART
         return kind
+
+    def _is_one_sided(self, x: Value, op: Op) -> bool:
+        """Whether a side of a branch does not read `x`, which is there all the same."""
+        return isinstance(op, core.If) and any(
+            x not in self._reads(side) and not is_lost(x, op.operands[0], k)
+            for k, side in enumerate(op.blocks)
+        )
 
     def _reads(self, block: Block) -> set[Value]:
         """The values that are read in a branch."""

@@ -137,9 +137,7 @@ def _call_known(
 ) -> Operand:
     if not callable(fn):
         cx.mismatch(f"{joins.describe_operand(Known(fn))} cannot be called", node)
-    if ruled.has_rule(fn):
-        return ruled.call(cx, node, fn, args, kwargs)
-    for way in (_handled, _folded, _by_kind):
+    for way in (_handled, _by_own_rule, _folded, _by_kind):
         found = way(cx, node, fn, args, kwargs)
         if found is not None:
             return found
@@ -161,6 +159,13 @@ def _call_known(
     if module == "numpy":
         args, kwargs = array_likes.arguments(cx, node, fn, args, kwargs)
     return cx.emit(node, fn, args, kwargs)
+
+
+def _by_own_rule(
+    cx: Context, node: gast.AST, fn: Any, args: list[Operand], kwargs: dict[str, Operand]
+) -> Operand | None:
+    """A call of a function of the user's that has a rule."""
+    return ruled.call(cx, node, fn, args, kwargs) if ruled.has_rule(fn) else None
 
 
 def package_of(fn: Any) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from adcompile import check_rule, grad, jvp, rules, vjp
+from adcompile import check_rule, grad, jvp, vjp
 
 X = np.array([1.0, 2.0, 3.0])
 
@@ -32,7 +32,7 @@ MODES = {
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_rule_that_comes_later_counts(mode):
+def test_a_rule_that_comes_later_counts(rules, mode):
     square = make()
 
     def f(x):
@@ -64,7 +64,7 @@ class Net:
         return x * x
 
 
-def test_methods():
+def test_methods(rules):
     net = Net()
     rules.elementwise(Net.act, lambda y, self, x: (None, 100.0 * x))
     np.testing.assert_array_equal(grad(lambda x: np.sum(net.act(x)))(X), 100 * X)
@@ -73,7 +73,7 @@ def test_methods():
     np.testing.assert_array_equal(grad(lambda x: np.sum(net.plain(x)))(X), 100 * X)
 
 
-def test_cached_functions():
+def test_cached_functions(rules):
     cached = functools.lru_cache(lambda a: a * a)
     rules.elementwise(cached, lambda y, a: 100.0 * a)
     assert grad(lambda a: cached(a))(3.0) == 300.0
@@ -86,7 +86,7 @@ def test_cached_functions():
     [Net(), Net().act, Net.made, np.vectorize(abs), functools.partial(pow, 2.0)],
     ids=["object", "bound method", "class method", "vectorized", "partial"],
 )
-def test_what_would_be_passed_over(fn):
+def test_what_would_be_passed_over(rules, fn):
     for word in (rules.elementwise, rules.linear, rules.tangent, rules.adjoint):
         with pytest.raises(TypeError, match="a rule cannot be given for .*: give the rule to"):
             word(fn)(lambda d, x: d)
@@ -98,7 +98,7 @@ def scaled(a, b, power=2.0):
     return a * b**power
 
 
-def test_names_in_another_order():
+def test_names_in_another_order(rules):
     message = r"calls argument 0 of .*scaled `b`, which is the name of its argument 1"
     with pytest.raises(ValueError, match=message):
         rules.elementwise(scaled, lambda y, b, a: (a, b))
@@ -111,6 +111,6 @@ def test_names_in_another_order():
     np.testing.assert_array_equal(d, [3.0, 3.0, 3.0])
 
 
-def test_arguments_go_by_position():
+def test_arguments_go_by_position(rules):
     with pytest.raises(TypeError, match="by its position"):
         rules.linear(make(), arg="x")
