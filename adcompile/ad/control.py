@@ -137,7 +137,9 @@ def _loop(frame: Frame, op: core.For | core.While) -> None:
         empty.name = d.name
     operands = [*heads, *inits, *starts, *nothing]
     reverse = not (isinstance(op, core.For) and op.over == "range" and op.reverse)
-    new = frame.builder.add(core.For, operands, types, body=body, reverse=reverse)
+    narrowed = isinstance(op, core.For) and op.narrowed
+    fields = {"body": body, "reverse": reverse, "narrowed": narrowed}
+    new = frame.builder.add(core.For, operands, types, **fields)
     frame.sweep.links[new] = op
     for (v, path), r in zip(accumulators, new.results[len(slots) :], strict=False):
         frame.put(v, path, frame.named(r, v, path))

@@ -22,6 +22,7 @@ from adcompile.ad.activity import active_values
 from adcompile.ad.finite import canonical, is_exact, is_nonzero, keeps_finite
 from adcompile.ad.lost import is_lost
 from adcompile.ad.selections import is_mask
+from adcompile.ad.zeros import zeros_of
 from adcompile.ir import core
 from adcompile.ir.core import STRUCTURED, Block, Function, Op, Value
 from adcompile.ir.types import Array
@@ -82,6 +83,7 @@ class Marks:
     """What is known of the values of a function, and of their cotangents (or tangents)."""
 
     wild: set[Value]  # values that may be infinite or NaN
+    zero: set[Value]  # values that may be zero by a mask
     known: set[Value]  # all values of the function
     infinite: set[Value]  # values whose cotangents may be infinite or NaN
     depth: dict[Value, int]
@@ -93,6 +95,10 @@ class Marks:
     def finite(self, v: Value) -> bool | None:
         """Whether the value `v` itself is finite, None where that is not known."""
         return v not in self.wild if v in self.known else None
+
+    def masked(self, v: Value) -> bool | None:
+        """Whether the value `v` itself may be zero by a mask, None where that is not known."""
+        return v in self.zero if v in self.known else None
 
 
 def together(marks: Marks | None, values: Iterable[Value]) -> Mark:
@@ -136,6 +142,7 @@ class _Graph:
         self.sources: list[Value] = []  # what may be infinite whatever it is made of
         self.summaries = summaries
         self.read: dict[Block, set[Value]] = {}
+        self.zero = zeros_of(root, set() if outer is None else outer.zero)
         for block in core.walk_blocks(root):
             self.home.update(dict.fromkeys(block.params, block))
             for op in block.ops:
@@ -156,7 +163,9 @@ class _Graph:
             case core.For() | core.While():
                 self._loop(op, block)
             case core.Call():
-                for x, kinds in zip(op.operands, _kinds_of_call(op, self.active), strict=True):
+                for x, kinds in zip(
+                    op.operands, _kinds_of_call(op, self.active, self.zero), strict=True
+                ):
                     self._link(op, x, block, *kinds)
             case core.Index():
                 self._link(op, op.operands[0], block, _kind_of_index(op), PASS)
@@ -183,7 +192,9 @@ class _Graph:
         home = self.home.get(x, self.root)
         while block is not home and block in self.around:
             op, block = self.around[block]
-            if isinstance(op, core.If | core.Try) and kind != MASK:
+            if isinstance(op, core.For) and op.narrowed:
+                kind = MASK
+            elif isinstance(op, core.If | core.Try) and kind != MASK:
                 kind = MASK if self._is_one_sided(x, op) or self._chooses(op) else PART
         return kind
 
@@ -251,15 +262,23 @@ class _Graph:
     def marks(self, start: Mapping[Value, Mark], way: str) -> Marks | None:
         moving = [e for e in self.edges if e.x in self.active and e.r in self.active]
         doubtful = any(mark.depth for mark in start.values())
-        if not doubtful and all(MASK not in (e.back, e.ahead) for e in moving):
+        if not doubtful and all(MASK not in (e.back, self._ahead(e)) for e in moving):
             return None
         wild = self._wild(self.root.params if doubtful else ())
         flow = _Flow()
         for e in moving:
-            a, b, kind = (e.r, e.x, e.back) if way == "back" else (e.x, e.r, e.ahead)
+            a, b, kind = (e.r, e.x, e.back) if way == "back" else (e.x, e.r, self._ahead(e))
             flow.add(a, b, kind, e.op, _is_steep(e, wild))
+        if way == "ahead":
+            for e in self.edges:
+                if e.r in self.active and e.x not in self.active and type(e.op) in STRUCTURED:
+                    flow.part(e.x, e.r, PART, e.op)  # the tangent that is zero
         known = {*self.home, *(() if self.outer is None else self.outer.known)}
-        return Marks(wild, known, flow.infinite(start), flow.depths(start))
+        return Marks(wild, self.zero, known, flow.infinite(start), flow.depths(start))
+
+    def _ahead(self, e: Edge) -> str:
+        """Where a value is zero by a mask, so is its tangent."""
+        return MASK if e.r in self.zero and e.x not in self.zero else e.ahead
 
     def _wild(self, doubtful: Iterable[Value]) -> set[Value]:
         """The values that may be infinite or NaN: all that is made of those that may."""
@@ -307,6 +326,10 @@ class _Flow:
 
     def add(self, source: Value, to: Value, kind: str, op: Op, steep: bool) -> None:
         self.steps.setdefault(source, []).append(_Step(to, kind, steep))
+        self.part(source, to, kind, op)
+
+    def part(self, source: Value, to: Value, kind: str, op: Op) -> None:
+        """The derivative of `to` has a part that comes from that of `source`."""
         parts = self.parts.setdefault(to, {})
         key = op if type(op) in STRUCTURED else len(parts)
         parts.setdefault(key, []).append((source, kind))
@@ -355,7 +378,7 @@ class _Flow:
 # --- what single ops do ---------------------------------------------------------------------------
 
 
-def _kinds_of_call(op: core.Call, active: set[Value]) -> list[tuple[str, str]]:
+def _kinds_of_call(op: core.Call, active: set[Value], zero: set[Value]) -> list[tuple[str, str]]:
     """What `op` does to the cotangent of each operand, and to that operand's tangent."""
     fn, operands = canonical(op.fn), op.operands
     every = PASS, PASS
@@ -369,7 +392,8 @@ def _kinds_of_call(op: core.Call, active: set[Value]) -> list[tuple[str, str]]:
             every = MASK, PASS
         elif fn is np.multiply and len(operands) == 2:
             x, y = operands
-            return [(MASK, MASK) if is_mask(other) else every for other in (y, x)]
+            masked = [is_mask(other) or other in zero for other in (y, x)]
+            return [(MASK, MASK) if m else every for m in masked]
         elif fn is runtime.masked_times:
             return [every, (MASK, MASK)]
     except TypeError:  # an unhashable callable
@@ -402,7 +426,7 @@ def _is_steep(e: Edge, wild: set[Value]) -> bool:
     if not isinstance(op, core.Call):
         return isinstance(op, core.Invoke)
     fn = canonical(op.fn)
-    if fn is np.multiply:
+    if fn in (np.multiply, runtime.masked_times):
         other = op.operands[1] if e.x is op.operands[0] else op.operands[0]
         return other in wild
     if fn is np.divide:

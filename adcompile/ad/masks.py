@@ -21,6 +21,7 @@ from adcompile.ad import cotangents as cot
 from adcompile.ad.finite import canonical, finite
 from adcompile.ad.marks import DEEPEST, Marks
 from adcompile.ad.selections import Selection, is_mask, selection
+from adcompile.ad.zeros import may_be_zero
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import Value, constant
@@ -44,17 +45,17 @@ def times(
     if marks is None:
         return cot.times(b, d, p, t)
     mark = marks.of(of)
-    if mark.infinite and constant(p) is core.MISSING:
-        if is_mask(p):
-            return _select(b, p, d, t)
-        if _is_weight(p):
-            return b.call(runtime.masked_times, p, d)
-    if not mark.depth or constant(p) is not core.MISSING or constant(d, 0):
+    if constant(p) is not core.MISSING or constant(d, 0):
         return cot.times(b, d, p, t)
-    known = marks.finite if same is None else lambda v: marks.finite(same.get(v, v))
-    if finite(p, known):
-        return cot.times(b, d, p, t)
-    return _zero_first(b, d, p, t, mark.depth)
+    old = (lambda v: v) if same is None else (lambda v: same.get(v, v))
+    steep = mark.depth and not finite(p, lambda v: marks.finite(old(v)))
+    if mark.infinite and is_mask(p):
+        return _select(b, p, d, t)
+    if mark.infinite and may_be_zero(p, lambda v: marks.masked(old(v))):
+        if steep:  # where `d` is zero, `p` may not be finite
+            p = b.call(np.where, b.call(np.not_equal, d, 0), p, 0)
+        return b.call(runtime.masked_times, p, d)
+    return _zero_first(b, d, p, t, mark.depth) if steep else cot.times(b, d, p, t)
 
 
 def _zero_first(b: Builder, d: Value, p: Value, t: Type, masks: int) -> Value:
@@ -101,23 +102,6 @@ def select_within(b: Builder, start: int, d: Value) -> None:
 
 
 # --- what values are ----------------------------------------------------------------------------
-
-
-def _is_weight(p: Value) -> bool:
-    """Whether `p` is made of masks by sums and constant factors: `(x > y) + 0.5 * (x == y)`."""
-    work, masks = [p], 0
-    while work:
-        v = work.pop()
-        if is_mask(v):
-            masks += 1
-        elif isinstance(v.owner, core.Call) and canonical(v.owner.fn) in _WEIGHING:
-            work.extend(v.owner.operands)
-        elif constant(v) is core.MISSING:
-            return False
-    return masks > 0
-
-
-_WEIGHING = (np.add, np.subtract, np.multiply)
 
 
 def _rank(t: Type) -> int:

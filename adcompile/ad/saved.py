@@ -137,6 +137,7 @@ def _settle_block(block: Block, nest: Nest, links: dict[Op, Op], in_loop: bool =
         if isinstance(primal, Loop):
             assert isinstance(op, core.For)
             site = _narrow(op, primal.body, nest, links)
+            op.narrowed |= site is not primal.body
             _settle_block(op.body, nest, links, in_loop=True)
             mirror = {primal.body: op.body, site: op.body} | _mirror(op.body, links)
             LoopPair(op, primal, site, mirror, nest).settle()

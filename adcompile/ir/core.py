@@ -318,12 +318,15 @@ class For(Op):
     `reverse` runs over the same range or sequence from its last element to its first.
     The body yields [*carried] when `stops` is false, else [*carried, stop]: a bool that ends the
     loop after this iteration; the carried values of that iteration are the results.
+    `narrowed` tells that it goes only through those iterations of another loop that went into a
+    branch: its body stands under a condition that is out of sight.
     """
 
     body: Block = field(kw_only=True)
     over: str = "range"
     reverse: bool = False
     stops: bool = False
+    narrowed: bool = False
 
     @property
     def blocks(self) -> list[Block]:

@@ -76,6 +76,7 @@ class _Printer:
                 inits = self.uses(op.inits)
                 head = f"for {self.new(op.body.params[0])} in {over}"
                 head += self.carry(op.carried, inits) + (" stops" if op.stops else "")
+                head += " narrowed" if op.narrowed else ""
                 return [self.head(op, head, " {"), (op.body, inner), close]
             case core.While():
                 head = "while" + self.carry(op.cond.params, self.uses(op.inits))

@@ -161,15 +161,7 @@ def _(d_z, condition, x, y):
     return np.where(condition, d_z, 0), np.where(condition, 0, d_z)
 
 
-@linear(masked_times, arg=0, shape="broadcasts")
-def _(d_z, d, p):
-    return masked_times(d_z, p)
-
-
-@linear(masked_times, arg=1, shape="broadcasts")
-def _(d_z, d, p):
-    return masked_times(d, d_z)
-
+elementwise(masked_times, lambda z, d, p: (p, d))
 
 # --- several results ----------------------------------------------------------------------------
 

@@ -81,8 +81,8 @@ def _for(s: Batch, op: core.For) -> None:
     heads = [s.pack(v, s.spread.of(v)) for v in op.operands[: op.heads]]
     inits = _inits(s, op)
     body = _inner(s, op.body, op.results)
-    fields = {"body": body, "over": op.over, "reverse": op.reverse, "stops": op.stops}
-    s.plain(op, core.For, [*heads, *inits], **fields)
+    fields = {name: getattr(op, name) for name in ("over", "reverse", "stops", "narrowed")}
+    s.plain(op, core.For, [*heads, *inits], body=body, **fields)
 
 
 @handles(core.While)
