@@ -103,3 +103,13 @@ def masked_times(d: Any, p: Any) -> Any:
         return np.where(d != 0, d * p, 0)
     zero: Any = p.dtype.type(0) if isinstance(p, np.generic | np.ndarray) else 0.0
     return d * (p if d != 0 else zero)
+
+
+def masked_product(d: Any, p: Any) -> Any:
+    """`d * p`, and zero wherever one of them is zero, whatever the other one is there."""
+    if np.ndim(d) or np.ndim(p):
+        return np.where((d != 0) & (p != 0), d * p, 0)
+    return masked_times(d, p) if p != 0 else masked_times(p, d)
+
+
+MASKED = masked_times, masked_product

@@ -22,7 +22,7 @@ from adcompile.ir.core import Block, Function, Value
 from adcompile.ir.infer.values import array_of
 from adcompile.ir.types import Array, Scalar, Seq, Tree, Type
 from adcompile.rules.apply import apply, apply_parts, check_form, missing, rules_of
-from adcompile.rules.registry import Rules
+from adcompile.rules.registry import Body, Part, Rules
 
 # The tangent rules that are being transposed, one inside the other; and how often one may be.
 _TRANSPOSED: ContextVar[tuple[Callable, ...]] = ContextVar("TRANSPOSED", default=())
@@ -110,10 +110,10 @@ def _by_rule(
         if len(ds) > 1:  # of several results, a linear rule gets them all
             ds[:] = [cot.zeros(b, r) if d is None else d for d, r in zip(ds, op.results)]
         d = _incoming(frame, op, ds, rules)
-        found = apply(b, rules.linear[position], [d, *op.args], op.kwargs)
+        found = _guarded(frame, rules.linear[position], op, d, [*op.args])
     elif position in rules.adjoint:
         d = _incoming(frame, op, ds, rules)
-        found = apply(b, rules.adjoint[position], [d, y, *op.args], op.kwargs)
+        found = _guarded(frame, rules.adjoint[position], op, d, [y, *op.args])
     if _refuses(found) and position in rules.tangent:
         alone = sum(v in frame.sweep.active for v in op.operands) == 1
         # what several rules read is filled out once, for all of them
@@ -122,6 +122,18 @@ def _by_rule(
     if _refuses(found):
         raise missing(op, k)
     return None if core.constant(found) is None else found
+
+
+def _guarded(
+    frame: Frame, body: Body | Part, op: core.Call, d: Value | tuple[Value | None, ...], args: list
+) -> Value:
+    """The cotangent that the body of a rule makes of `d`, zero where a mask has made `d` zero."""
+    b = frame.builder
+    start = len(b.block.ops)
+    found = apply(b, body, [d, *args], op.kwargs)
+    ds = [v for v in (d if isinstance(d, tuple) else (d,)) if v is not None]
+    masks.guard(b, start, ds, found, frame.sweep.marks, op.results)
+    return found
 
 
 def _refuses(found: Value | object) -> bool:

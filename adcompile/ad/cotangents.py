@@ -56,7 +56,7 @@ def is_of_numpy(d: Value, budget: int = 8) -> bool:
         return all(is_of_numpy(block.yields[k], budget - 1) for block in op.blocks)
     if isinstance(op, core.Call) and op.fn in _ARITHMETIC:
         return any(is_of_numpy(v, budget - 1) for v in reversed(op.operands))
-    return not (isinstance(op, core.Call) and op.fn is runtime.masked_times)
+    return not (isinstance(op, core.Call) and op.fn in runtime.MASKED)
 
 
 def exact(b: Builder, d: Value, t: Type) -> Value:

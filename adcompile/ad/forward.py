@@ -109,8 +109,7 @@ def _by_rule(
         given = s.full(op.operands[k], t, zeros=True)
         start = len(b.block.ops)
         found = apply(b, rules.tangent[position], [given, y, *op.args], op.kwargs)
-        if s.marks is not None and s.marks.of(old).infinite:
-            masks.select_within(b, start, given)
+        masks.guard(b, start, [given], found, s.marks, [old])
         if core.constant(found) is None:
             return [None] * len(op.results)
     if found is NotImplemented or core.constant(found) is NotImplemented:

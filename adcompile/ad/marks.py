@@ -396,6 +396,8 @@ def _kinds_of_call(op: core.Call, active: set[Value], zero: set[Value]) -> list[
             return [(MASK, MASK) if m else every for m in masked]
         elif fn is runtime.masked_times:
             return [every, (MASK, MASK)]
+        elif fn is runtime.masked_product:
+            return [(MASK, MASK)] * 2
     except TypeError:  # an unhashable callable
         pass
     return [every] * len(operands)
@@ -426,7 +428,7 @@ def _is_steep(e: Edge, wild: set[Value]) -> bool:
     if not isinstance(op, core.Call):
         return isinstance(op, core.Invoke)
     fn = canonical(op.fn)
-    if fn in (np.multiply, runtime.masked_times):
+    if fn is np.multiply or fn in runtime.MASKED:
         other = op.operands[1] if e.x is op.operands[0] else op.operands[0]
         return other in wild
     if fn is np.divide:

@@ -12,19 +12,21 @@ Products of what is surely finite stay plain products; `marks.py` and `finite.py
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
 from adcompile import runtime
 from adcompile.ad import cotangents as cot
-from adcompile.ad.finite import canonical, finite
-from adcompile.ad.marks import DEEPEST, Marks
+from adcompile.ad.activity import active_values
+from adcompile.ad.finite import canonical, finite, is_nonzero
+from adcompile.ad.marks import DEEPEST, PLAIN, Mark, Marks
 from adcompile.ad.selections import Selection, is_mask, selection
 from adcompile.ad.zeros import may_be_zero
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
-from adcompile.ir.core import Value, constant
+from adcompile.ir.core import Block, Function, Op, Value, constant
 from adcompile.ir.types import Array, Scalar, Type
 
 
@@ -42,20 +44,26 @@ def times(
     `t` is the type of the result of the function that `p` is the derivative of. `same` tells which
     values of the program stand for copies of them that `p` is made of.
     """
-    if marks is None:
-        return cot.times(b, d, p, t)
-    mark = marks.of(of)
-    if constant(p) is not core.MISSING or constant(d, 0):
-        return cot.times(b, d, p, t)
-    old = (lambda v: v) if same is None else (lambda v: same.get(v, v))
+    if marks is not None:
+        known = (lambda v: v) if same is None else (lambda v: same.get(v, v))
+        product = _masked(b, d, p, t, marks, marks.of(of), known)
+        if product is not None:
+            return product
+    return cot.times(b, d, p, t)
+
+
+def _masked(
+    b: Builder, d: Value, p: Value, t: Type, marks: Marks, mark: Mark, old: Callable[[Value], Value]
+) -> Value | None:
+    """`times` where a mask has something to say, else None."""
+    if mark == PLAIN or constant(p) is not core.MISSING or constant(d, 0):
+        return None
     steep = mark.depth and not finite(p, lambda v: marks.finite(old(v)))
     if mark.infinite and is_mask(p):
         return _select(b, p, d, t)
     if mark.infinite and may_be_zero(p, lambda v: marks.masked(old(v))):
-        if steep:  # where `d` is zero, `p` may not be finite
-            p = b.call(np.where, b.call(np.not_equal, d, 0), p, 0)
-        return b.call(runtime.masked_times, p, d)
-    return _zero_first(b, d, p, t, mark.depth) if steep else cot.times(b, d, p, t)
+        return b.call(runtime.masked_product if steep else runtime.masked_times, p, d)
+    return _zero_first(b, d, p, t, mark.depth) if steep else None
 
 
 def _zero_first(b: Builder, d: Value, p: Value, t: Type, masks: int) -> Value:
@@ -77,31 +85,51 @@ def _select(b: Builder, mask: Value, d: Value, t: Type) -> Value:
     return Selection(mask, False, d).holding(b, _in_dtype(b, d, t))
 
 
-def select_within(b: Builder, start: int, d: Value) -> None:
-    """In the ops of `b`'s block from `start` on: products of masks with what `d` goes into select.
+# --- the bodies of rules --------------------------------------------------------------------------
 
-    (In the body of a rule, which is written for a finite tangent.)
+
+def guard(
+    b: Builder,
+    start: int,
+    ds: Iterable[Value],
+    out: Value,
+    marks: Marks | None,
+    of: Sequence[Value],
+) -> None:
+    """Let the body of a rule, the ops of `b`'s block from `start` on, keep to the masks.
+
+    It gives `out`, and is linear in `ds`, the cotangents or tangents of the values `of`: what is
+    made of them is multiplied and divided as by `times`.
     """
-    ops = b.block.ops[start:]
-    del b.block.ops[start:]
-    linear = {d}
-    for op in ops:
-        if linear.isdisjoint(op.operands):
-            b.block.ops.append(op)
-            continue
-        linear.update(op.results)
-        product = isinstance(op, core.Call) and canonical(op.fn) is np.multiply
-        mask = next((v for v in op.operands if product and is_mask(v)), None)
-        if mask is None:
-            b.block.ops.append(op)
-            continue
-        (other,) = [v for v in op.operands if v is not mask]
-        made = _select(b, mask, other, op.result.type).owner
-        assert isinstance(made, core.Op)
-        made.results[0], op.result.owner = op.result, made
+    mark = PLAIN if marks is None else max(map(marks.of, of))
+    if marks is None or mark == PLAIN:
+        return
+    body = Block([], b.block.ops[start:])
+    outs = out.owner.operands if isinstance(out.owner, core.Make) else [out]
+    linear = active_values(Function("rule", body, []), ds, outs)
+    for block in list(core.walk_blocks(body)):
+        ops, block.ops = block.ops, []
+        inner = b.into(block)
+        for op in ops:
+            factors = _factors(inner, op, linear)
+            new = factors and _masked(inner, *factors, op.result.type, marks, mark, lambda v: v)
+            if new is None:
+                block.ops.append(op)
+            elif isinstance(new.owner, Op):
+                new.owner.results[0], op.result.owner = op.result, new.owner
+    b.block.ops[start:] = body.ops
 
 
-# --- what values are ----------------------------------------------------------------------------
+def _factors(b: Builder, op: Op, linear: set[Value]) -> tuple[Value, Value] | None:
+    """What `op` multiplies: a value in `linear` and one that is not."""
+    if not isinstance(op, core.Call) or len(op.args) != 2:
+        return None
+    fn, (x, y) = canonical(op.fn), op.args
+    if fn is np.multiply and (x in linear) != (y in linear):
+        return (x, y) if x in linear else (y, x)
+    if fn is np.divide and x in linear and y not in linear and not is_nonzero(y):
+        return x, b.call(operator.truediv, 1, y)
+    return None
 
 
 def _rank(t: Type) -> int:

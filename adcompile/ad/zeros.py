@@ -77,8 +77,8 @@ def _visit(op: Op, found: set[Value]) -> None:
             if isinstance(op, core.For):
                 _hand_on([(op.operands[0], op.body.params[0])], found, constants=False)
         case core.Call():
-            if op.fn is runtime.masked_times:
-                found.update(op.operands[:1])
+            if op.fn in runtime.MASKED:
+                found.update(op.operands[: 1 + (op.fn is runtime.masked_product)])
             if _of_call(op, found):
                 found.update(op.results)
         case core.Update():
@@ -105,7 +105,7 @@ def _of_call(op: core.Call, found: set[Value]) -> bool:
     """Whether the result may be zero by a mask."""
     fn, args = canonical(op.fn), op.args
     zero = [v in found or _is_zero(v) for v in args]
-    if fn in _ZEROS or fn is runtime.masked_times or any(map(is_mask, op.results)):
+    if fn in _ZEROS or fn in runtime.MASKED or any(map(is_mask, op.results)):
         return True
     if fn is np.where:
         return len(args) == 3 and any(zero[1:])

@@ -1,5 +1,7 @@
 """How `masked_times(d, p)` is written: `np.where(d != 0, d * p, 0)`, for numbers with an `if`.
 
+`masked_product(d, p)` asks whether `p` is zero, too.
+
 Differentiation keeps it whole, because its derivative is not that of the selection.
 """
 
@@ -20,7 +22,7 @@ _NEAR = 50  # ops before a product among which the makers of its factor are look
 
 
 def is_masked_product(op: Op) -> bool:
-    return isinstance(op, core.Call) and op.fn is runtime.masked_times
+    return isinstance(op, core.Call) and op.fn in runtime.MASKED
 
 
 def write_out(root: Block) -> None:
@@ -46,26 +48,43 @@ def _write_out(block: Block, uses: dict[Value, int]) -> None:
     block.ops[:] = done.ops
 
 
-def _condition(b: Builder, d: Value) -> Value:
+def _is_nonzero(b: Builder, d: Value) -> Value:
     truth = d.type.dtype.kind == "b" if isinstance(d.type, Array) else d.type == Scalar("bool")
     return d if truth else b.call(operator.ne, d, 0)
 
 
+def _is_two_sided(op: Op) -> bool:
+    return isinstance(op, core.Call) and op.fn is runtime.masked_product
+
+
 def _of_arrays(b: Builder, op: Op) -> Op:
     d, p = op.operands
-    return b.call_op(np.where, [_condition(b, d), b.mul(d, p), 0], types=[op.result.type])
+    condition = _is_nonzero(b, d)
+    if _is_two_sided(op):
+        condition = b.call(operator.and_, condition, _is_nonzero(b, p))
+    return b.call_op(np.where, [condition, b.mul(d, p), 0], types=[op.result.type])
 
 
 def _of_numbers(b: Builder, op: Op, uses: dict[Value, int]) -> Op:
     """With an `if`, what the product alone reads inside it: Python's `1 / 0.0` is an error."""
     d, p = op.operands
-    then, orelse = Block(), Block()
+    then = Block()
     _take_along(p, b.block, then, uses)
-    condition = _condition(b, d)
-    inner, other = b.into(then), b.into(orelse)
-    inner.yield_(p if condition is d else inner.mul(d, p))
-    other.yield_(other.const(0.0))
-    return b.if_(condition, then, orelse, [op.result.type], "ifexp")
+    condition, inner = _is_nonzero(b, d), b.into(then)
+    if _is_two_sided(op):
+        other = inner.into(Block())
+        product = _choose(inner, _is_nonzero(inner, p), other.block, other.mul(d, p)).result
+    else:
+        product = p if condition is d else inner.mul(d, p)
+    return _choose(b, condition, then, product)
+
+
+def _choose(b: Builder, condition: Value, then: Block, product: Value) -> Op:
+    """`product if condition else 0.0`."""
+    orelse = b.into(Block())
+    b.into(then).yield_(product)
+    orelse.yield_(orelse.const(0.0))
+    return b.if_(condition, then, orelse.block, [product.type], "ifexp")
 
 
 def _take_along(p: Value, here: Block, then: Block, uses: dict[Value, int]) -> None:

@@ -12,7 +12,7 @@ import operator
 import numpy as np
 
 from adcompile.rules.registry import alias, elementwise, linear, tangent, zero
-from adcompile.runtime import masked_times, root
+from adcompile.runtime import masked_product, masked_times, root
 
 # --- one argument -------------------------------------------------------------------------------
 
@@ -161,7 +161,8 @@ def _(d_z, condition, x, y):
     return np.where(condition, d_z, 0), np.where(condition, 0, d_z)
 
 
-elementwise(masked_times, lambda z, d, p: (p, d))
+for _fn in (masked_times, masked_product):
+    elementwise(_fn, lambda z, d, p: (p, d))
 
 # --- several results ----------------------------------------------------------------------------
 

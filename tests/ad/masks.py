@@ -192,5 +192,98 @@ def for_numbers(f: Callable[[Any], Any]) -> dict[str, Program]:
     return _by_name(chosen, chosen_after, statement, early)
 
 
+def for_vectors(f: Callable[[Any], Any]) -> dict[str, Program]:
+    """For vectors, of which loops take some elements, or leave some out."""
+
+    def conditional(x, c):
+        y = f(x)
+        s = 0.0
+        for i in range(len(x)):
+            if c[i]:
+                s += y[i] * y[i]
+        return s
+
+    def continued(x, c):
+        s = 0.0
+        for i in range(len(x)):
+            y = f(x[i])
+            if not c[i]:
+                continue
+            s += y * x[i]
+        return s
+
+    def otherwise(x, c):
+        y = f(x)
+        s = 0.0
+        for i in range(len(x)):
+            if c[i]:
+                s += np.sin(y[i])
+            else:
+                s += 1.0
+        return s * s
+
+    def written(x, c):
+        y, z = f(x), np.zeros_like(x)
+        for i in range(len(x)):
+            if c[i]:
+                z[i] = y[i] * y[i]
+        return np.sum(z * z)
+
+    def cleared(x, c):
+        y = f(x)
+        for i in range(len(x)):
+            if not c[i]:
+                y[i] = 0.0
+        return np.sum(y * y)
+
+    def whiles(x, c):
+        y = f(x)
+        s, i = 0.0, 0
+        while i < len(x):
+            if c[i]:
+                s += y[i] * y[i]
+            i += 1
+        return s
+
+    def zipped(x, c):
+        s = 0.0
+        for v, good in zip(f(x), c):
+            if good:
+                s += v * v
+        return s
+
+    def appended(x, c):
+        y, taken = f(x), []
+        for i in range(len(x)):
+            if c[i]:
+                taken.append(y[i] * 2.0)
+        return np.sum(np.array(taken) ** 2)
+
+    def multiplied(x, c):
+        y, s = f(x), 1.0
+        for i in range(len(x)):
+            if c[i]:
+                s = s * (1 + 0.1 * y[i])
+        return s
+
+    def comprehended(x, c):
+        y = f(x)
+        return sum([y[i] * y[i] for i in range(len(x)) if c[i]])
+
+    def nested(x, c):
+        y, s = f(x), 0.0
+        for i in range(len(x)):
+            for k in range(2):
+                if c[i]:
+                    if k:
+                        s += y[i] * y[i] * x[i]
+        return s
+
+    return _by_name(
+        *(conditional, continued, otherwise, written, cleared, whiles, zipped, appended),
+        *(multiplied, comprehended, nested),
+    )
+
+
 def _by_name(*programs: Program) -> dict[str, Program]:
     return {p.__name__: p for p in programs}

@@ -50,7 +50,7 @@ def distinct(*shape: int) -> Any:
 
 def regular(*shape: int) -> Any:
     """Well-conditioned matrices."""
-    return N(*shape) + 3 * np.eye(shape[-1])
+    return 0.5 * N(*shape) + 3 * np.eye(shape[-1])
 
 
 S = example

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from adcompile.runtime import masked_times, root
+from adcompile.runtime import masked_product, masked_times, root
 from tests.rules.harness import Example, F, M, N, P, S, U, W
 
 UNARY: dict[Any, Any] = {
@@ -116,6 +116,16 @@ CASES: dict[Any, list[Example]] = {
         S(N(3), N(3)),
         S(np.array([[0.0, 2.0, -1.0], [0.0, 0.5, 0.0]]), N(3)),
         S(N(3), N(2, 1)),
+        S(0.7, N(2, 3)),
+        S(0.4, -0.3),
+        S(N(3), 0.7),
+        S(N(), N()),
+        S(N(0), N(0)),
+    ],
+    masked_product: [
+        S(N(3), N(3)),
+        S(np.array([[0.0, 2.0, -1.0], [0.0, 0.5, 0.0]]), N(3)),
+        S(N(3), np.array([[0.0], [1.5]])),
         S(0.7, N(2, 3)),
         S(0.4, -0.3),
         S(N(3), 0.7),

@@ -14,7 +14,7 @@ from adcompile.ir import core
 from adcompile.ir.core import Value
 from adcompile.ir.infer import values
 from adcompile.ir.types import Array, Scalar, Type
-from adcompile.runtime import masked_times
+from adcompile.runtime import MASKED
 
 _OPERATORS = (
     *(operator.add, operator.sub, operator.mul, operator.truediv, operator.floordiv, operator.mod),
@@ -25,7 +25,7 @@ _OPERATORS = (
 _OTHERS = (
     *(builtins.abs, builtins.pow, np.where, np.clip, np.real, np.imag, np.real_if_close, np.angle),
     *(np.nan_to_num, np.sinc, np.i0, np.fix, np.round, np.around, np.isclose, np.isposinf),
-    *(np.isneginf, np.isreal, np.iscomplex, masked_times),
+    *(np.isneginf, np.isreal, np.iscomplex, *MASKED),
 )
 
 

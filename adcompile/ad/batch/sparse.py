@@ -117,7 +117,7 @@ def _div(s: Batch, op: core.Call) -> Rep | None:
     return _with_factors(s, op, only[1], [other], lambda p, x: s.b.call(operator.truediv, p, x))
 
 
-@batches(runtime.masked_times, sparse=True)
+@batches(*runtime.MASKED, sparse=True)
 def _masked_times(s: Batch, op: core.Call) -> Rep | None:
     """Where the direction is another one the product is zero in any case."""
     only = _only(s, op)
@@ -129,7 +129,7 @@ def _masked_times(s: Batch, op: core.Call) -> Rep | None:
     def factor(p: Value, x: Value) -> Value:
         if is_one(p):
             return scaled(s.b, p, x, op.result.type)
-        return s.b.call(runtime.masked_times, *((p, x) if k == 0 else (x, p)))
+        return s.b.call(op.fn, *((p, x) if k == 0 else (x, p)))
 
     return _with_factors(s, op, d, [other], factor)
 

@@ -26,7 +26,7 @@ def _(condition: Value, x: Value | None = None, y: Value | None = None) -> Any:
     return sizes.broadcast(*(values.array_of(v).shape for v in (condition, x, y)))
 
 
-@entry(runtime.masked_times)
+@entry(*runtime.MASKED)
 def _(d: Value, p: Value) -> Any:
     return sizes.broadcast(*(values.array_of(v).shape for v in (d, p)))
 

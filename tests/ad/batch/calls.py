@@ -148,6 +148,7 @@ CALLS = [
     # helpers
     (lambda d: runtime.stop_gradient(d) * 2.0, ((3,),)),
     (lambda d: (runtime.masked_times(d, V), runtime.masked_times(V, d)), ((), (3,), (2, 3))),
+    (lambda d: runtime.masked_product(V, runtime.masked_product(d, V)), ((), (3,), (2, 3))),
     (lambda d: runtime.unbroadcast(d, (3,), (2, 3)), ((), (3,), (2, 3), (1,), (2, 1))),
     (lambda d: runtime.unbroadcast(d, (1, 3)), ((2, 3), (4, 2, 3))),
     (lambda d: runtime.unbroadcast(d, ()), ((2, 3),)),

@@ -1,0 +1,135 @@
+"""What a mask keeps away contributes exactly zero to the second and third derivative, in all modes.
+
+Forward mode over forward mode meets none of the places where a zero may be multiplied by an
+infinity; every other order of the modes has to agree with it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from adcompile import grad, hvp, jvp
+from tests.ad.masks import (
+    Program,
+    Steep,
+    for_arrays,
+    for_numbers,
+    for_vectors,
+    selections,
+)
+from tests.ad.test_masks import differences, pairs, quietly, some, vector  # noqa: F401
+from tests.registered import forgotten
+
+VECTORS = pairs(selections, for_arrays, for_vectors)
+NUMBERS = pairs(selections, for_numbers)
+THIRD = {"log"}
+
+
+def forward(f: Callable, u: Any) -> Callable:
+    return lambda x: jvp(f)((x,), (u,))[1]
+
+
+def reverse(f: Callable, u: Any) -> Callable:
+    return lambda x: np.sum(grad(f)(x) * u)
+
+
+def check(program: Program, x: Any, c: Any, order: int) -> None:
+    """The derivatives in one direction, modes in any order; and the last gradient is zero there."""
+    u = np.linspace(0.3, 1.0, np.size(x)).reshape(np.shape(x))
+    want = None
+    for modes in itertools.product((forward, reverse), repeat=order - 1):
+        f = lambda x: program(x, c)  # noqa: E731
+        for mode in modes:
+            f = mode(f, u)
+        along = forward(f, u)(x)
+        want = along if want is None else want
+        d = grad(f)(x)
+        assert np.isfinite(want) and np.shape(d) == np.shape(x) and d.dtype == np.float64
+        assert np.all(d[np.logical_not(c)] == 0.0) if np.ndim(d) else c or d == 0.0
+        np.testing.assert_allclose([along, np.sum(d * u)], want, rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize(("steep", "program"), some(VECTORS))
+def test_second_derivative(steep: Steep, program: Program) -> None:
+    x, c = vector(steep)
+    check(program, x, c, 2)
+    want = differences(lambda x, c: jvp(lambda x: program(x, c))((x,), (np.ones(6),))[1], x, c)
+    d = grad(lambda x: np.sum(grad(program)(x, c)))(x)
+    np.testing.assert_allclose(d, want, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("steep", "program"), some(NUMBERS))
+def test_second_derivative_of_a_number(steep: Steep, program: Program) -> None:
+    for value, c in ((steep.good[0], True), (steep.bad[0], False), (steep.bad[-1], False)):
+        check(program, np.float64(value), c, 2)
+
+
+def third(found: list[Any]) -> list[Any]:
+    later = pytest.mark.nightly
+    return [
+        p if p.id.rsplit("-", 1)[0] in THIRD else pytest.param(*p.values, id=p.id, marks=later)
+        for p in found
+    ]
+
+
+@pytest.mark.parametrize(("steep", "program"), third(VECTORS))
+def test_third_derivative(steep: Steep, program: Program) -> None:
+    check(program, *vector(steep), 3)
+
+
+@pytest.mark.parametrize(("steep", "program"), third(NUMBERS))
+def test_third_derivative_of_a_number(steep: Steep, program: Program) -> None:
+    """At the first good number log is zero by accident: its derivatives are not."""
+    for value in steep.good[:3]:
+        check(program, np.float64(value), True, 3)
+    check(program, np.float64(steep.bad[0]), False, 3)
+
+
+# --- rules of users -------------------------------------------------------------------------------
+
+
+def divided(d, y, x):
+    return d * 0.5 / y
+
+
+def in_a_branch(d, y, x):
+    if d.ndim == 1:
+        return 0.5 * (d / y)
+    return d / (2 * y)
+
+
+def in_a_loop(d, y, x):
+    d = 0.5 * d
+    for _ in range(2):
+        d = d / np.sqrt(y)
+    return d
+
+
+@pytest.mark.parametrize("body", [divided, in_a_branch, in_a_loop])
+@pytest.mark.parametrize("word", ["adjoint", "tangent", "both"])
+def test_a_rule_behind_a_mask(body: Callable, word: str) -> None:
+    from adcompile import rules
+
+    def root(x):
+        return np.sqrt(x)
+
+    def f(x):
+        return np.sum(np.where(x > 0, root(x) ** 3, 0.0))
+
+    x, ones = np.array([4.0, 0.0, 1.0]), np.ones(3)
+    second = np.array([0.375, 0.0, 0.75])
+    with forgotten():
+        if word != "tangent":
+            rules.adjoint(root)(body)
+        if word != "adjoint":
+            rules.tangent(root)(body)
+        np.testing.assert_allclose(grad(f)(x), [3.0, 0.0, 1.5], rtol=1e-14)
+        np.testing.assert_allclose(grad(lambda x: np.sum(grad(f)(x)))(x), second, rtol=1e-14)
+        if word != "adjoint":
+            np.testing.assert_allclose(jvp(f)((x,), (ones,))[1], 4.5, rtol=1e-14)
+            np.testing.assert_allclose(hvp(f)((x,), ones), second, rtol=1e-14)
