@@ -223,11 +223,22 @@ def twice_not(m: Match, op: core.Call) -> Value | None:
 
 @pattern(np.where)
 def where(m: Match, op: core.Call) -> Value | None:
-    """np.where(True, a, b) → a; np.where(c, a, a) → a"""
+    """np.where(True, a, b) → a; np.where(c, a, a) → a; np.where(c, np.where(c, a, x), b) → …"""
     if len(op.args) != 3:
         return None
     c, a, b = op.args
     known = core.constant(c)
     if a is b:
         return a
-    return (a if known else b) if isinstance(known, bool) else None
+    if isinstance(known, bool):
+        return a if known else b
+    inner = [_chosen(v, c, k) for k, v in ((1, a), (2, b))]
+    return m.call(np.where, c, *inner) if inner != [a, b] else None
+
+
+def _chosen(v: Value, c: Value, k: int) -> Value:
+    """The k-th operand of `v`, where that is a choice by `c` that differentiation has made."""
+    op = v.owner
+    if isinstance(op, core.Call) and op.fn is np.where and len(op.args) == 3 and op.order:
+        return op.args[k] if op.args[0] is c else v
+    return v

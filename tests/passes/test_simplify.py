@@ -192,6 +192,8 @@ REWRITES: list[tuple[Callable[[Any], Any], str]] = [
     (lambda a: a.c(operator.not_)(operator.not_), "c"),
     (lambda a: Term(a.b, a.b.call(np.where, True, a.x.value, a.y.value)), "x"),
     (lambda a: Term(a.b, a.b.call(np.where, (a.x).value, a.y.value, a.y.value)), "y"),
+    (lambda a: a.x.where(a.x.where(a.y, a.x), 0), "np.where(x, y, 0)"),
+    (lambda a: a.x.where(a.y, a.x.where(a.x, 0)), "np.where(x, y, 0)"),
     # layout
     (lambda a: a.m.transpose().transpose(), "m"),
     (lambda a: a.m.transpose((1, 0)).swapaxes(0, 1), "m"),
