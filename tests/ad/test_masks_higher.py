@@ -12,8 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from adcompile import grad, hvp, jvp
+from tests.ad.masked_programs import programs
 from tests.ad.masks import (
     Program,
     Steep,
@@ -133,3 +136,40 @@ def test_a_rule_behind_a_mask(body: Callable, word: str) -> None:
         if word != "adjoint":
             np.testing.assert_allclose(jvp(f)((x,), (ones,))[1], 4.5, rtol=1e-14)
             np.testing.assert_allclose(hvp(f)((x,), ones), second, rtol=1e-14)
+
+
+# --- random programs ------------------------------------------------------------------------------
+
+
+def check_random(seed: int, size: int) -> None:
+    """All orders of modes, against forward mode over the same program with a double where."""
+    program, safe, text = programs(seed, size)
+    x, u = np.array([0.5, 0.0, 1.0, -1.0]), np.array([0.9, 0.4, -0.6, 0.7])
+    assume(np.isfinite(safe(x)) and abs(safe(x)) < 1e6)
+    for order in (2, 3):
+        want: Callable = safe
+        for _ in range(order):
+            want = forward(want, u)
+        scale = 1 + abs(want(x))
+        assume(scale < 1e8)
+        for modes in itertools.product((forward, reverse), repeat=order):
+            f: Callable = program
+            for mode in modes:
+                f = mode(f, u)
+            names = [mode.__name__ for mode in modes]
+            np.testing.assert_allclose(
+                f(x), want(x), rtol=1e-7, atol=1e-7 * scale, err_msg=f"{names}\n{text}"
+            )
+
+
+@settings(max_examples=12, deadline=None, derandomize=True)
+@given(st.integers(0, 100_000), st.integers(1, 4))
+def test_random_programs(seed: int, size: int) -> None:
+    check_random(seed, size)
+
+
+@pytest.mark.nightly
+@settings(max_examples=400, deadline=None)
+@given(st.integers(0, 10_000_000), st.integers(1, 7))
+def test_many_random_programs(seed: int, size: int) -> None:
+    check_random(seed, size)
