@@ -167,9 +167,10 @@ class Statements:
         """Whether `x = x + t` is written `x += t`."""
         if op in self.placement.in_place:
             return True
-        if op.fn not in AUGMENTED or op.results[0] not in self.placement.numbers:
+        r, numbers = op.results[0], self.placement.numbers
+        if op.fn not in AUGMENTED or r not in numbers:
             return False
-        same = [self.names.same(x, op.results[0]) for x in op.operands]
+        same = [x in numbers and self.names.same(x, r) for x in op.operands]
         if self.placement.plan.order[op] > 0 and not is_quoted(op):
             return same[0] or (same[1] and op.fn in (operator.add, operator.mul))
         if not same[0]:
