@@ -193,6 +193,8 @@ def _kinds_of_call(op: core.Call, active: set[Value], zero: set[Value]) -> list[
         if fn is np.where or fn in CHOICES:
             several = sum(x in active for x in operands) > 1
             every = MASK, PASS if several else MASK
+        elif fn is np.take and len(operands) > 1 and _is_mask_index(operands[1]):
+            every = MASK, PASS
         elif fn in _KINDS:
             every = _KINDS[fn]
         elif "where" in op.keywords:

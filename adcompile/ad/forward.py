@@ -246,7 +246,8 @@ def _unpack(s: Sweep, op: core.Unpack) -> None:
             s.put(r, s.child(tree.type, t, key))
     elif isinstance(t, Value):  # of what was saved
         types = [tangent_type(r.type) for r in op.results]
-        for r, d in zip(op.results, s.b.add(core.Unpack, [t], types).results, strict=True):
+        dots = s.b.add(core.Unpack, [t], types, lost=op.lost).results
+        for r, d in zip(op.results, dots, strict=True):
             s.put(r, d)
 
 

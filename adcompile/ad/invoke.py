@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from adcompile.ad import hooks, marks
 from adcompile.ad.activity import active_values
+from adcompile.ad.lost import lost_among
 from adcompile.ad.sweep import Frame, Sweep, gradient_of, handles, leaf_paths, sweep_ops
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
@@ -78,7 +79,8 @@ class Pair:
         parts = {v: Value(v.type, v.name) for v in crossing}
         order = self.sweep.order
         if parts:
-            body.ops.append(core.Unpack([saved], list(parts.values()), ret.loc, order))
+            lost = lost_among(crossing)
+            body.ops.append(core.Unpack([saved], list(parts.values()), ret.loc, order, lost))
         b = b.into(body).at(ret.loc, order)
         parts |= {v: b.const(value) for v, value in constants.items()}
         body.ops += [*second, core.Return(list(grads), [], ret.loc, order)]

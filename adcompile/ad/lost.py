@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from adcompile.ir import core
 from adcompile.ir.core import Value
+from adcompile.ir.types import BOOL
 
 
 def is_lost(v: Value, condition: Value, k: int) -> bool:
@@ -13,6 +16,11 @@ def is_lost(v: Value, condition: Value, k: int) -> bool:
     branch stands in an arm of another one, so does its condition.
     """
     op = v.owner
+    if isinstance(op, core.Unpack):
+        primal = condition.owner  # of the tangents of what was saved, the condition is in another
+        if not isinstance(primal, core.Unpack) or primal.lost != op.lost:
+            return False
+        return (op.results.index(v), primal.results.index(condition), k) in op.lost
     if not isinstance(op, core.If | core.Try):
         return isinstance(op, core.Undef)
     found = [block.yields[op.results.index(v)] for block in op.blocks]
@@ -23,6 +31,18 @@ def is_lost(v: Value, condition: Value, k: int) -> bool:
     conditions = [block.yields[op.results.index(condition)] for block in op.blocks]
     pairs = zip(found, conditions, strict=True)
     return all(is_lost(y, c, k) for y, c in pairs if not isinstance(c.owner, core.Undef))
+
+
+def lost_among(values: Sequence[Value]) -> frozenset[tuple[int, int, int]]:
+    """`Unpack.lost` for `values` that are saved together."""
+    conditions = [j for j, c in enumerate(values) if c.type == BOOL]
+    return frozenset(
+        (i, j, k)
+        for i, v in enumerate(values)
+        for j in conditions
+        for k in (0, 1)
+        if v is not values[j] and is_lost(v, values[j], k)
+    )
 
 
 def _is_done(op: core.Try, condition: Value) -> bool:

@@ -8,7 +8,7 @@ depend on its other factor there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from adcompile.ir import core
 from adcompile.ir.core import Block, Op, Value, constant
 from adcompile.rules.registry import lookup
 
-_ZEROS = {np.zeros, np.zeros_like, runtime.zeros_like}
+_BLANK = {np.zeros, np.zeros_like, runtime.zeros_like}
 _AT_ZERO = {  # functions of one argument that are zero where it is
     *(np.positive, np.negative, np.absolute, np.fabs, np.square, np.sqrt, np.cbrt, np.sign),
     *(np.sin, np.tan, np.arcsin, np.arctan, np.sinh, np.tanh, np.arcsinh, np.arctanh),
@@ -30,70 +30,93 @@ Known = Callable[[Value], bool | None]
 
 def zeros_of(root: Block, outside: set[Value]) -> set[Value]:
     """The values inside `root` that may be zero by a mask, and those `outside` that are so."""
-    return _settled([op for block in core.walk_blocks(root) for op in block.ops], set(outside))
+    found = _Zeros(set(outside))
+    found.settle([op for block in core.walk_blocks(root) for op in block.ops])
+    return found.zero
 
 
 def may_be_zero(p: Value, known: Known) -> bool:
     """The same of a new value; `known` tells of values of the program, None of all others."""
     ops: list[Op] = []
-    found: set[Value] = set()
+    found = _Zeros(set())
     seen, work = {p}, [p]
     while work:
         v = work.pop()
         answer = known(v)
         if answer:
-            found.add(v)
+            found.zero.add(v)
         elif answer is None and isinstance(v.owner, Op) and not v.owner.blocks:
             ops.append(v.owner)
             new = [x for x in v.owner.operands if x not in seen]
             seen.update(new)
             work += new
-    return p in _settled(ops[::-1], found)
+    found.settle(ops[::-1])
+    return p in found.zero
 
 
-def _settled(ops: list[Op], found: set[Value]) -> set[Value]:
-    size = -1
-    while size != len(found):
-        size = len(found)
-        for op in ops:
-            _visit(op, found)
-    return found
+class _Zeros:
+    """The values found so far that may be `zero` by a mask, and those that started as zero.
 
+    What was `blank` is zero still where a branch was not taken.
+    """
 
-def _visit(op: Op, found: set[Value]) -> None:
-    match op:
-        case Op(order=0):  # the program itself
-            pass
-        case core.If() | core.Try() | core.Scope():
-            for block in op.blocks:
-                _hand_on(zip(block.yields, op.results), found)
-        case core.For() | core.While():
-            for block in op.blocks:
-                carried = block.params[-len(op.inits) :] if op.inits else []
-                _hand_on(zip(op.inits, carried), found)
-                _hand_on(zip(op.body.yields, carried), found)
-            _hand_on(zip(op.inits, op.results), found)
-            _hand_on(zip(op.body.yields, op.results), found)
-            if isinstance(op, core.For):
-                _hand_on([(op.operands[0], op.body.params[0])], found, constants=False)
-        case core.Call():
-            if op.fn in runtime.MASKED:
-                found.update(op.operands[: 1 + (op.fn is runtime.masked_product)])
-            if _of_call(op, found):
-                found.update(op.results)
-        case core.Update():
-            _hand_on([(v, op.result) for v in op.operands[:2]], found, constants=op.mode == "=")
-        case _:
-            if any(x in found for x in op.operands):
-                found.update(op.results)
+    def __init__(self, zero: set[Value]):
+        self.zero = zero
+        self.blank: set[Value] = set()
 
+    def settle(self, ops: list[Op]) -> None:
+        size = -1
+        while size != len(self.zero) + len(self.blank):
+            size = len(self.zero) + len(self.blank)
+            for op in ops:
+                if op.order:  # else a part of the program itself
+                    self._visit(op)
 
-def _hand_on(
-    pairs: Iterable[tuple[Value, Value]], found: set[Value], *, constants: bool = True
-) -> None:
-    for x, to in pairs:
-        if x in found or (constants and _is_zero(x)):
-            found.add(to)
+    def _visit(self, op: Op) -> None:
+        match op:
+            case core.If() | core.Try() | core.Scope():
+                for block in op.blocks:
+                    for y, r in zip(block.yields, op.results):
+                        self._hand_on(y, r, chosen=not isinstance(op, core.Scope))
+            case core.For() | core.While():
+                self._loop(op)
+            case core.Call():
+                self._call(op)
+            case core.Update():
+                self._hand_on(op.operands[0], op.result)
+                if op.operands[1] in self.zero:
+                    self.zero.add(op.result)
+            case _:
+                if any(x in self.zero for x in op.operands):
+                    self.zero.update(op.results)
+
+    def _loop(self, op: core.For | core.While) -> None:
+        chosen = isinstance(op, core.For) and op.narrowed
+        for block in op.blocks:
+            for init, y, p, r in zip(
+                op.inits, op.body.yields, block.params[-len(op.inits) :], op.results
+            ):
+                for x in (init, y):
+                    self._hand_on(x, p, chosen=chosen)
+                    self._hand_on(x, r, chosen=chosen)
+        if isinstance(op, core.For) and op.operands[0] in self.zero:
+            self.zero.add(op.body.params[0])
+
+    def _hand_on(self, x: Value, to: Value, *, chosen: bool = False) -> None:
+        """`to` is `x`, or is so where a branch went one way, if that is `chosen`."""
+        blank = x in self.blank or _is_zero(x)
+        if blank:
+            self.blank.add(to)
+        if x in self.zero or (blank and chosen):
+            self.zero.add(to)
+
+    def _call(self, op: core.Call) -> None:
+        if op.fn in _BLANK:
+            self.blank.update(op.results)
+        if op.fn in runtime.MASKED:
+            self.zero.update(op.operands[: 1 + (op.fn is runtime.masked_product)])
+        if _of_call(op, self.zero):
+            self.zero.update(op.results)
 
 
 def _is_zero(v: Value) -> bool:
@@ -105,7 +128,7 @@ def _of_call(op: core.Call, found: set[Value]) -> bool:
     """Whether the result may be zero by a mask."""
     fn, args = canonical(op.fn), op.args
     zero = [v in found or _is_zero(v) for v in args]
-    if fn in _ZEROS or fn in runtime.MASKED or any(map(is_mask, op.results)):
+    if fn in runtime.MASKED or any(map(is_mask, op.results)):
         return True
     if fn is np.where:
         return len(args) == 3 and any(zero[1:])

@@ -83,7 +83,11 @@ def _choose(b: Builder, condition: Value, then: Block, product: Value) -> Op:
     """`product if condition else 0.0`."""
     orelse = b.into(Block())
     b.into(then).yield_(product)
-    orelse.yield_(orelse.const(0.0))
+    t = product.type
+    if isinstance(t, Array) and t.dtype != np.float64:
+        orelse.yield_(orelse.call(t.dtype.type, 0.0))
+    else:
+        orelse.yield_(orelse.const(0.0))
     return b.if_(condition, then, orelse.block, [product.type], "ifexp")
 
 

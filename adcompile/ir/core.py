@@ -255,10 +255,20 @@ class Item(Op):
     key: Hashable = None
 
 
+@dataclass(eq=False, repr=False, slots=True)
 class Unpack(Op):
-    """All children of a tuple or list, one result each: `a, b = pair`."""
+    """All children of a tuple or list, one result each: `a, b = pair`.
 
-    __slots__ = ()
+    `lost` are (i, j, k) where the i-th result is undefined on the k-th way of a branch on the j-th:
+    of what was saved, which no longer shows it.
+    """
+
+    lost: frozenset[tuple[int, int, int]] = frozenset()
+
+    def is_lost(self, v: Value) -> bool:
+        """Whether a result is undefined on some way."""
+        k = self.results.index(v)
+        return any(i == k for i, _, _ in self.lost)
 
 
 # --- lists of unknown length (and tapes) --------------------------------------------------------

@@ -105,7 +105,12 @@ class _Search:
         self.visible.update(values)
         scope.values.extend(values)
         for v in values:
-            if isinstance(v.owner, core.Undef) or not self.undefined.isdisjoint(_sources(v)):
+            lost = isinstance(v.owner, core.Unpack) and v.owner.is_lost(v)
+            if (
+                lost
+                or isinstance(v.owner, core.Undef)
+                or not self.undefined.isdisjoint(_sources(v))
+            ):
                 self.undefined.add(v)
             if v in self.live.values:
                 self.remember(v, scope, order)

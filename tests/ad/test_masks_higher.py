@@ -93,6 +93,74 @@ def test_third_derivative_of_a_number(steep: Steep, program: Program) -> None:
     check(program, np.float64(steep.bad[0]), False, 3)
 
 
+# --- through calls ------------------------------------------------------------------------------
+
+
+def rooted(x, n):
+    return x if n == 0 else np.sqrt(x) + rooted(x, n - 1)
+
+
+def passed_on(x, n):
+    return np.sum(x) if n == 0 else passed_on(np.where(x > 0, np.sqrt(x), 0.0), n - 1)
+
+
+def test_third_derivative_of_a_recursion() -> None:
+    """What one way alone has saved has no derivative on the other way: not even zeros."""
+    x = np.array([1.0, 2.0])
+    for modes in itertools.product((forward, reverse), repeat=2):
+        f: Callable = lambda x: np.sum(rooted(x, 1))  # noqa: E731
+        for mode in modes:
+            f = mode(f, np.ones(2))
+        d = grad(f)(x)
+        assert d.dtype == np.float64
+        np.testing.assert_allclose(d, 0.375 * x**-2.5, rtol=1e-13)
+
+
+def test_masked_recursion() -> None:
+    x, ones = np.array([4.0, 0.0, -1.0]), np.ones(3)
+    d = grad(reverse(lambda x: passed_on(x, 2), ones))(x)
+    np.testing.assert_allclose(d, [-3 / 16 * 4**-1.75, 0.0, 0.0], rtol=1e-13)
+
+
+@pytest.mark.parametrize("fn", [np.nonzero, np.flatnonzero])
+def test_taken_by_position(fn: Callable) -> None:
+    def f(x):
+        at = fn(x > 0)
+        return np.sum(np.take(np.log(x), at) ** 2)
+
+    x = np.array([4.0, 0.0, -1.0])
+    np.testing.assert_allclose(grad(f)(x), [np.log(4.0) / 2, 0.0, 0.0], rtol=1e-13)
+
+
+def test_a_masked_number_of_float32_stays_one() -> None:
+    def f(x):
+        z = np.where(x > 0, np.log(x), -5.0)
+        return np.min(z) * np.max(z)
+
+    x = np.array([4.0, 0.0, 1.5, -1.0], np.float32)
+    assert hvp(f)((x,), np.ones_like(x)).dtype == np.float32
+
+
+def entropy(x):
+    e = np.exp(np.reshape(x, (2, 2)))
+    p = e / np.sum(e, axis=1, keepdims=True)
+    return -np.mean(np.log(p[np.arange(2), np.array([0, 1])]))
+
+
+def shortened(x):
+    p = x
+    for _ in range(2):
+        p = p[:-1] * p[1:] / x[0]
+    return p[0] ** 2
+
+
+@pytest.mark.parametrize("f", [entropy, shortened])
+def test_without_a_mask_nothing_is_selected(f: Callable) -> None:
+    x = np.array([1.0, 2.0, 0.5, 0.7])
+    assert "!= 0" not in hvp(f).lower((x,), x).source
+    assert "!= 0" not in grad(reverse(f, x)).lower(x).source
+
+
 # --- rules of users -------------------------------------------------------------------------------
 
 

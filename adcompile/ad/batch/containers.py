@@ -34,7 +34,7 @@ def _unpack(s: Batch, op: core.Unpack) -> None:
         for r, inner in zip(op.results, rep, strict=True):
             s.put(r, inner)
     else:
-        s.plain(op, core.Unpack, [s.pack(tree, s.spread.of(tree))])
+        s.plain(op, core.Unpack, [s.pack(tree, s.spread.of(tree))], lost=op.lost)
 
 
 @handles(Alias)
