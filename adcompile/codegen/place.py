@@ -142,7 +142,9 @@ class _Placer:
             return False
         if not self.placement.plan.is_line(op):
             return False
-        if not isinstance(x.type, Array) or x in self.numbers or x not in self.live.ranges:
+        if not isinstance(x.type, Array) or x not in self.live.ranges:
+            return False
+        if is_number(x) or x in self.numbers:
             return False
         return x.type == result.type and x.name == result.name and x.name is not None
 

@@ -63,6 +63,23 @@ def test_what_one_arm_does_not_define(singular):
     assert "zeros_like" not in grad(grad(g)).lower(-0.7, singular).source
 
 
+def test_a_number_that_may_be_an_array_of_rank_0_on_the_other_arm():
+    """It is still read when something is added to it: not in place."""
+
+    def f(x, a):
+        s = a * 0.5
+        t = np.sum(x)
+        s += a * 0.5
+        if x[0] < 0:
+            s -= x[1] * 0.5
+        else:
+            s = s * 0.9 + t * t
+        return s * a
+
+    for x in (np.array([-0.4, 1.3]), np.array([0.4, 1.3])):
+        agree(f, (x, 0.7), "")
+
+
 def agree(f, args, text):
     """H v is the same in all ways."""
     wrt = higher.floats(args)
