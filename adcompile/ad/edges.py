@@ -20,6 +20,7 @@ from adcompile.ad.lost import is_lost
 from adcompile.ad.selections import is_mask
 from adcompile.ir import core
 from adcompile.ir.core import Block, Op, Value
+from adcompile.ir.indices import may_repeat
 from adcompile.ir.types import Array
 
 # What becomes of the marks of a cotangent on its way from a result to an operand.
@@ -179,7 +180,9 @@ class Graph:
             back = MASK if masked or isinstance(v.owner, core.Const) else PART
             ahead = PASS if v in self.active else back
         self._link(op, x, block, back, ahead)
-        self._link(op, v, block, PASS, MASK if masked and x not in self.active else PASS)
+        chosen = op.mode == "=" and may_repeat(op.at)  # of several writes, the last one
+        ahead = MASK if masked and x not in self.active else PASS
+        self._link(op, v, block, MASK if chosen else PASS, ahead)
 
 
 # --- what single ops do ---------------------------------------------------------------------------

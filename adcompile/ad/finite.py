@@ -16,7 +16,7 @@ import numpy as np
 
 from adcompile.ir import core
 from adcompile.ir.core import Op, Value
-from adcompile.ir.types import Array, Scalar, Type
+from adcompile.ir.types import SAVED, Array, Scalar, Type
 from adcompile.rules.registry import ALIASES, lookup
 
 _TAME = {
@@ -56,6 +56,8 @@ def keeps_finite(op: Op) -> bool:
             return not isinstance(value, float | np.floating) or bool(np.isfinite(value))
         case core.Invoke():
             return False
+        case core.Unpack(operands=[tree]):  # what was saved is as it may be
+            return tree.type != SAVED
         case core.Call():
             return all(is_exact(r.type) for r in op.results) or _is_tame(op)
     return True

@@ -17,6 +17,7 @@ from adcompile.ad.finite import canonical
 from adcompile.ad.selections import is_mask
 from adcompile.ir import core
 from adcompile.ir.core import Block, Op, Value, constant
+from adcompile.ir.types import SAVED
 from adcompile.rules.registry import lookup
 
 _BLANK = {np.zeros, np.zeros_like, runtime.zeros_like}
@@ -86,6 +87,8 @@ class _Zeros:
                 self._hand_on(op.operands[0], op.result)
                 if op.operands[1] in self.zero:
                     self.zero.add(op.result)
+            case core.Unpack(operands=[tree]) if tree.type == SAVED:
+                self.zero.update(op.results)
             case _:
                 if any(x in self.zero for x in op.operands):
                     self.zero.update(op.results)

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from adcompile import grad, hvp, jvp
+from adcompile import grad, hessian, hvp, jacobian, jvp
 from tests.ad.masked_programs import programs
 from tests.ad.masks import (
     Program,
@@ -30,6 +30,7 @@ from tests.registered import forgotten
 
 VECTORS = pairs(selections, for_arrays, for_vectors)
 NUMBERS = pairs(selections, for_numbers)
+MODES = ("forward", "reverse")
 THIRD = {"log"}
 
 
@@ -159,6 +160,67 @@ def test_without_a_mask_nothing_is_selected(f: Callable) -> None:
     x = np.array([1.0, 2.0, 0.5, 0.7])
     assert "!= 0" not in hvp(f).lower((x,), x).source
     assert "!= 0" not in grad(reverse(f, x)).lower(x).source
+
+
+# --- all directions at once -----------------------------------------------------------------------
+
+
+def sums(x):
+    return np.sum(np.sum(np.where(x > 0, np.log(x), 0.0), axis=1) ** 2)
+
+
+def variances(x):
+    return np.sum(np.var(np.where(x > 0, np.log(x), 0.0), axis=0) ** 2)
+
+
+def stacked(x):
+    return np.sum(np.where(x > 0, np.stack([np.sqrt(x) * x, x]), 0.0))
+
+
+def padded(x):
+    return np.sum(np.where(np.pad(x, 1) > 0, np.pad(np.log(x), 1), 0.0) ** 2)
+
+
+def rows(x):
+    w = x * np.array([[1.0, 1.0], [0.0, 0.0]])
+    r = np.sqrt(np.sum(w * w, axis=1, keepdims=True))
+    return np.sum(np.where(r > 0, w / r, 0.0))
+
+
+def called(x, n=1):
+    y = np.where(x > 0, np.sqrt(x), 0.0)
+    return np.sum(y) if n == 0 else called(x, n - 1)
+
+
+@pytest.mark.parametrize("f", [sums, variances, stacked, padded, rows, called])
+def test_jacobians_of_jacobians(f: Callable) -> None:
+    x = np.array([[2.0, 0.0], [1.0, 3.0]])
+    ones = np.ones((2, 2))
+    second = [
+        jacobian(grad(f), mode="reverse"),
+        *(jacobian(jacobian(f, mode=a), mode=b) for a in MODES for b in MODES),
+    ]
+    want = [hessian(f)(x), jvp(forward(f, ones))((x,), (ones,))[1]]
+    assert np.isclose(np.sum(want[0]), want[1], rtol=1e-10, atol=1e-12)
+    third = grad(lambda x: np.sum(grad(lambda x: np.sum(grad(f)(x)))(x)))(x)
+    for h in second:
+        np.testing.assert_allclose(h(x), want[0], rtol=1e-10, atol=1e-12)
+        d = grad(lambda x, h=h: np.sum(h(x)))(x)
+        np.testing.assert_allclose(d, third, rtol=1e-10, atol=1e-12)
+        assert np.all(np.isfinite(third))
+
+
+def test_written_by_positions() -> None:
+    """Of several writes into one place the last one stays: that is no mask of the program."""
+    at = np.array([2, 0, 1])
+
+    def f(x):
+        y, given = np.zeros(3), np.zeros(3)
+        y[at], given[at] = np.log(x), x
+        return np.sum(np.where(given > 0, y, 0.0) ** 2)
+
+    d = grad(f)(np.array([4.0, 0.0, 2.0]))
+    np.testing.assert_allclose(d, [np.log(4.0) / 2, 0.0, np.log(2.0)], rtol=1e-13)
 
 
 # --- rules of users -------------------------------------------------------------------------------

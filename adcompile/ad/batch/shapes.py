@@ -335,8 +335,8 @@ def _diag(s: Batch, op: core.Call) -> Rep | None:
         return None
     t = op.result.type
     assert isinstance(t, Array)
-    eye = s.b.call(np.eye, s.b.size(d, 1), dtype=t.dtype.type)
-    return again(s, op, [s.b.index(d, (WHOLE, WHOLE, None)), eye], fn=operator.mul)
+    there = s.b.call(np.eye, s.b.size(d, 1), dtype=bool)  # a product would not keep zeros
+    return again(s, op, [there, s.b.index(d, (WHOLE, WHOLE, None)), 0], fn=np.where)
 
 
 def _is_number(v: Value | None) -> bool:
