@@ -328,8 +328,7 @@ class For(Op):
     `reverse` runs over the same range or sequence from its last element to its first.
     The body yields [*carried] when `stops` is false, else [*carried, stop]: a bool that ends the
     loop after this iteration; the carried values of that iteration are the results.
-    `narrowed` tells that it goes only through those iterations of another loop that went into a
-    branch: its body stands under a condition that is out of sight.
+    `narrowed`: it goes only through those iterations of another loop that went into a branch.
     """
 
     body: Block = field(kw_only=True)
