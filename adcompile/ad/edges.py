@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from adcompile import runtime
-from adcompile.ad.finite import canonical, keeps_finite
+from adcompile.ad.finite import canonical, is_whole, keeps_finite, raises_instead
 from adcompile.ad.lost import is_lost
 from adcompile.ad.selections import is_mask
 from adcompile.ir import core
@@ -71,13 +71,14 @@ class Graph:
         masked_arguments: Callable[[core.Invoke], list[bool]],
     ):
         self.root = root
-        self.active = active
+        self.active = set(active)  # and what stands for active values inside of branches
         self.zero = zero
         self.masked_arguments = masked_arguments
         self.home: dict[Value, Block] = {}
         self.around: dict[Block, tuple[Op, Block]] = {}
         self.edges: list[Edge] = []
         self.sources: list[Value] = []  # what may be infinite whatever it is made of
+        self.entries: dict[tuple[Block, Value], Value] = {}
         self.read: dict[Block, set[Value]] = {}
         for block in core.walk_blocks(root):
             self.home.update(dict.fromkeys(block.params, block))
@@ -86,7 +87,7 @@ class Graph:
                 self.around.update((inner, (op, block)) for inner in op.blocks)
         for block in core.walk_blocks(root):
             for op in block.ops:
-                if not keeps_finite(op):
+                if not keeps_finite(op) and not raises_instead(op):
                     self.sources += op.results
                 self._visit(op, block)
 
@@ -119,28 +120,47 @@ class Graph:
                     self._link(op, x, block, PART, PART)
 
     def _link(self, op: Op, x: Value, block: Block, back: str, ahead: str) -> None:
-        if block is not self.root:
-            back = self._crossing(x, block, back)
         for r in op.results:
-            self.edges.append(Edge(x, r, op, back, ahead))
+            self._edge(op, x, block, r, back, ahead)
 
-    def _crossing(self, x: Value, block: Block, kind: str) -> str:
-        """`kind`, for a value from outside of the branch that `block` is, or is in."""
-        home = self.home.get(x, self.root)
+    def _edge(self, op: Op, x: Value, block: Block, r: Value, back: str, ahead: str = PASS) -> None:
+        """Derivatives go between `x`, read in `block`, and `r`."""
+        x, narrowed = self._inside(x, block)
+        self.edges.append(Edge(x, r, op, MASK if narrowed else back, ahead))
+
+    def _inside(self, x: Value, block: Block) -> tuple[Value, bool]:
+        """What stands for `x` in `block`, and whether that is a loop through some iterations only.
+
+        In each arm of a branch another value stands for `x`: one of their derivatives comes.
+        """
+        home, inner, found = self.home.get(x, self.root), [], x
         while block is not home and block in self.around:
-            op, block = self.around[block]
-            if isinstance(op, core.For) and op.narrowed:
-                kind = MASK
-            elif isinstance(op, core.If | core.Try) and kind != MASK:
-                kind = MASK if self._is_one_sided(x, op) or self._chooses(op) else PART
-        return kind
+            if (block, x) in self.entries:
+                found = self.entries[block, x]
+                break
+            inner.append(block)
+            block = self.around[block][1]
+        narrowed = False
+        for block in reversed(inner):
+            op = self.around[block][0]
+            if isinstance(op, core.For):
+                narrowed |= op.narrowed
+            elif isinstance(op, core.If | core.Try) and x in self.active:
+                entry = self.entries[block, x] = Value(x.type)
+                self.active.add(entry)
+                if x in self.zero:
+                    self.zero.add(entry)
+                back = MASK if narrowed else self._entering(x, op)
+                self.edges.append(Edge(found, entry, op, back, PASS))
+                found, narrowed = entry, False
+        return found, narrowed
 
-    def _is_one_sided(self, x: Value, op: Op) -> bool:
-        """Whether a side of a branch does not read `x`, which is there all the same."""
-        return isinstance(op, core.If) and any(
-            x not in self._reads(side) and not is_lost(x, op.operands[0], k)
-            for k, side in enumerate(op.blocks)
-        )
+    def _entering(self, x: Value, op: core.If | core.Try) -> str:
+        """What becomes of the marks of `x` on the way out of an arm of `op`."""
+        unread = [k for k, arm in enumerate(op.blocks) if x not in self._reads(arm)]
+        if isinstance(op, core.Try):
+            return MASK if self._chooses(op) else PART if unread else PASS
+        return PASS if all(is_lost(x, op.operands[0], k) for k in unread) else MASK
 
     def _reads(self, block: Block) -> set[Value]:
         """The values that are read in a branch."""
@@ -148,41 +168,44 @@ class Graph:
             self.read[block] = {v for op in core.walk(block) for v in op.operands}
         return self.read[block]
 
-    def _chooses(self, op: Op) -> bool:
-        """Whether a branch gives a constant in place of a result: `y if c else 0.0`."""
+    def _chooses(self, op: core.Try) -> bool:
+        """Whether a constant stands in for what has failed."""
         return any(
             r in self.active and any(isinstance(b.yields[k].owner, core.Const) for b in op.blocks)
             for k, r in enumerate(op.results)
         )
 
-    def _branches(self, op: Op) -> None:
+    def _branches(self, op: core.If | core.Try | core.Scope) -> None:
         for block in op.blocks:
             for k, (r, y) in enumerate(zip(op.results, block.yields)):
                 others = [b.yields[k] for b in op.blocks if b is not block]
                 chosen = any(isinstance(v.owner, core.Const) for v in others)
-                back = MASK if chosen else self._crossing(y, block, PASS)
-                self.edges.append(Edge(y, r, op, back, MASK if chosen else PASS))
+                self._edge(op, y, block, r, PASS, MASK if chosen else PASS)
 
     def _loop(self, op: core.For | core.While, block: Block) -> None:
         for init, p, y, r in zip(op.inits, op.carried, op.body.yields, op.results):
-            for x, to in ((init, p), (init, r), (y, p), (y, r)):
-                inside = op.body if x is y else block
-                self.edges.append(Edge(x, to, op, self._crossing(x, inside, PASS), PASS))
+            for to in (p, r):
+                self._edge(op, init, block, to, PASS)
+                self._edge(op, y, op.body, to, PASS)
         if isinstance(op, core.For):
-            x, item = op.operands[0], op.body.params[0]
-            self.edges.append(Edge(x, item, op, self._crossing(x, block, PART), PASS))
+            self._edge(op, op.operands[0], block, op.body.params[0], PART)
 
     def _update(self, op: core.Update, block: Block) -> None:
         x, v = op.operands[:2]
         back = ahead = PASS
         masked = any(map(_is_mask_index, op.at))
         if op.mode == "=":
-            back = MASK if masked or isinstance(v.owner, core.Const) else PART
+            back = MASK if masked or erases(op) else PART
             ahead = PASS if v in self.active else back
         self._link(op, x, block, back, ahead)
         chosen = op.mode == "=" and may_repeat(op.at)  # of several writes, the last one
         ahead = MASK if masked and x not in self.active else PASS
         self._link(op, v, block, MASK if chosen else PASS, ahead)
+
+
+def erases(op: core.Update) -> bool:
+    """Whether a constant of the program overwrites what was there: that is a mask."""
+    return not op.taken and isinstance(op.operands[1].owner, core.Const)
 
 
 # --- what single ops do ---------------------------------------------------------------------------
@@ -218,7 +241,7 @@ def _kinds_of_call(op: core.Call, active: set[Value], zero: set[Value]) -> list[
 def _kind_of_index(op: core.Index) -> str:
     if any(map(_is_mask_index, op.operands[1:])):
         return MASK
-    return PASS if all(e is None or e is Ellipsis or e == core.Slice() for e in op.spec) else PART
+    return PASS if is_whole(op) else PART
 
 
 def _is_mask_index(v: Value) -> bool:

@@ -17,6 +17,7 @@ import numpy as np
 from adcompile import runtime
 from adcompile.ad import cotangents as cot
 from adcompile.ad import lists
+from adcompile.ad.edges import erases
 from adcompile.ad.sweep import Frame, Path, handles, leaf
 from adcompile.codegen.aliasing import VIEWS
 from adcompile.ir import core
@@ -162,7 +163,7 @@ def _update(frame: Frame, op: core.Update) -> None:
     elif not _is_whole(op):
         views = list(zip(op.views, op.view_operands, strict=True))
         b, zero = frame.builder, frame.builder.const(0.0)
-        rest = b.update(d, zero, op.spec, op.at, views=views)
+        rest = b.update(d, zero, op.spec, op.at, views=views, taken=not erases(op))
         frame.add(x, _unlike_primal(frame, d, rest))
 
 

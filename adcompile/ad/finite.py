@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import builtins
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -63,6 +63,13 @@ def keeps_finite(op: Op) -> bool:
     return True
 
 
+def raises_instead(op: Op) -> bool:
+    """Whether `op` is of Python's own arithmetic, which knows no pole: it raises an error there."""
+    if not isinstance(op, core.Call) or not all(isinstance(r.type, Scalar) for r in op.results):
+        return False
+    return isinstance(canonical(op.fn), np.ufunc)
+
+
 def _is_tame(op: core.Call) -> bool:
     fn = canonical(op.fn)
     if fn is np.divide:
@@ -78,7 +85,7 @@ def _is_tame(op: core.Call) -> bool:
 
 
 def is_nonzero(v: Value) -> bool:
-    """Whether the number `v` is surely not 0: a constant, a size, `x + (x == 0)`."""
+    """Whether `v` is surely not 0: a constant, a size, `x + (x == 0)`, a number of ties."""
     c = core.constant(v)
     if isinstance(c, int | float | np.number):
         return bool(c != 0)
@@ -91,14 +98,52 @@ def is_nonzero(v: Value) -> bool:
     if fn is np.multiply:
         return all(map(is_nonzero, op.args))
     if fn is np.add:
-        other = op.args[1].owner
-        return (
-            isinstance(other, core.Call)
-            and canonical(other.fn) is np.equal
-            and other.args[0] is op.args[0]
-            and core.constant(other.args[1]) == 0
-        )
-    return op.fn in (len, np.size)
+        x, y = op.args
+        pair = _equated(y)
+        where_zero = pair is not None and pair[0] is x and core.constant(pair[1]) == 0
+        return where_zero or _counts_ties(v)
+    return op.fn in (len, np.size) or (fn is np.sum and _counts_ties(v))
+
+
+def _counts_ties(v: Value) -> bool:
+    """Whether `v` counts what is equal to the extremum of all that is compared.
+
+    It is zero for NaN alone, and then nothing is chosen.
+    """
+    tied, most, work = set(), set(), [v]
+    while work:
+        v = work.pop()
+        pair, op = _equated(v), v.owner
+        if pair is not None:
+            tied.add(pair[0])
+            most.add(_unspread(pair[1]))
+        elif isinstance(op, core.Call) and canonical(op.fn) in (np.add, np.sum):
+            work += op.args if canonical(op.fn) is np.add else op.args[:1]
+        elif core.constant(v) != 0:
+            return False
+    op = most.pop().owner if len(most) == 1 else None
+    if not isinstance(op, core.Call):
+        return False
+    return tied == {np.max: {op.args[0]}, builtins.max: set(op.args)}.get(canonical(op.fn))
+
+
+def _equated(v: Value) -> Sequence[Value] | None:
+    """The two values that `v` compares for equality."""
+    op = v.owner
+    return op.args if isinstance(op, core.Call) and canonical(op.fn) is np.equal else None
+
+
+def _unspread(v: Value) -> Value:
+    """The result of a reduction whose axes `v` has put back."""
+    op = v.owner
+    if isinstance(op, core.Index) and is_whole(op):
+        return op.operands[0]
+    return op.args[0] if isinstance(op, core.Call) and op.fn is np.expand_dims else v
+
+
+def is_whole(op: core.Index) -> bool:
+    """Whether all is read, under a shape with more axes, perhaps."""
+    return all(e is None or e is Ellipsis or e == core.Slice() for e in op.spec)
 
 
 def finite(p: Value, known: Callable[[Value], bool | None]) -> bool:

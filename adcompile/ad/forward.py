@@ -18,6 +18,7 @@ from adcompile.ad import (
     marks,
     masks,
 )
+from adcompile.ad.edges import erases
 from adcompile.ad.tangents import (
     Forward,
     Sweep,
@@ -187,6 +188,8 @@ def _index(s: Sweep, op: core.Index) -> None:
         dot = s.b.index(t, op.spec, [s.new[v] for v in op.operands[1:]], item=op.item)
         if isinstance(t.type, Seq):
             dot.type = _item_type(t.type, op.result)
+        elif cot.is_full(t.type, op.operands[0].type) and isinstance(dot.type, Array):
+            dot.type = Array(dot.type.dtype, cot.shape_of(op.result.type))
         s.put(op.result, dot)
 
 
@@ -208,7 +211,8 @@ def _update(s: Sweep, op: core.Update) -> None:
         (step, [s.new[o] for o in operands])
         for step, operands in zip(op.views, op.view_operands, strict=True)
     ]
-    s.put(op.result, s.b.update(base, new, op.spec, [s.new[i] for i in op.at], op.mode, views))
+    at, taken = [s.new[i] for i in op.at], t_v is None and not erases(op)
+    s.put(op.result, s.b.update(base, new, op.spec, at, op.mode, views, taken=taken))
 
 
 def _of_one_element(s: Sweep, op: core.Update, t_x: Tangent, t_v: Tangent) -> Tangent:

@@ -10,6 +10,7 @@ import operator
 import numpy as np
 
 from adcompile.ad import cotangents as cot
+from adcompile.ad.edges import erases
 from adcompile.ad.sweep import Frame, handles, leaf
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
@@ -83,7 +84,7 @@ def update(frame: Frame, op: core.Update) -> None:
                 part = cot.reduce_to(b, part, part, v)
             frame.add(v, b.call(np.negative, part) if op.mode == "-" else part, path)
         if op.mode == "=":
-            d = b.update(d, _zero_item(b, d, at), ("value",), at)
+            d = b.update(d, _zero_item(b, d, at), ("value",), at, taken=not erases(op))
         frame.add(x, d, path)
     frame.pop(op.result)
 

@@ -19,11 +19,12 @@ import numpy as np
 from adcompile import runtime
 from adcompile.ad.activity import active_values
 from adcompile.ad.edges import CHOICES, EXTREMA, MASK, MIX, PART, PASS, Edge, Graph
-from adcompile.ad.finite import canonical, is_exact, is_nonzero
+from adcompile.ad.finite import canonical, is_exact, is_nonzero, keeps_finite
 from adcompile.ad.zeros import zeros_of
 from adcompile.ir import core
 from adcompile.ir.core import STRUCTURED, Block, Function, Op, Value
 from adcompile.ir.types import Array
+from adcompile.passes.cse import Numbering
 from adcompile.rules.registry import lookup
 
 DEEPEST = 3  # masks on top of each other are counted so far
@@ -104,13 +105,16 @@ def _marks(
 ) -> Marks | None:
     zero = zeros_of(root, set() if outer is None else outer.zero)
     graph = Graph(root, active, zero, lambda op: _masked_arguments(op.callee, summaries))
+    active = graph.active
     moving = [e for e in graph.edges if e.x in active and e.r in active]
     doubtful = any(mark.depth for mark in start.values())
     if not doubtful and all(MASK not in (e.back, graph.ahead(e)) for e in moving):
         return None
     wild = _wild(graph, set() if outer is None else outer.wild, root.params if doubtful else ())
-    flow = _Flow()
+    flow, first = _Flow(), _first_reads(root)
     for e in moving:
+        if e.r in first:
+            e = Edge(first[e.r], e.r, e.op, PASS, PASS)
         a, b, kind = (e.x, e.r, graph.ahead(e)) if ahead else (e.r, e.x, e.back)
         flow.add(a, b, kind, e.op, _is_steep(e, wild))
     for e in graph.edges if ahead else ():
@@ -118,6 +122,19 @@ def _marks(
             flow.part(e.x, e.r, PART, e.op)  # a tangent that is zero
     known = {*graph.home, *(() if outer is None else outer.known)}
     return Marks(wild, zero, known, flow.infinite(start), flow.depths(start))
+
+
+def _first_reads(root: Block) -> dict[Value, Value]:
+    """What is read again in the same block, with what was read there first: they are one value."""
+    numbering, first, again = Numbering(), {}, {}
+    for block in core.walk_blocks(root):
+        for op in block.ops:
+            number = numbering.enter(op)
+            if number is not None and isinstance(op, core.Index):
+                earlier = first.setdefault((block, number), op.result)
+                if earlier is not op.result:
+                    again[op.result] = earlier
+    return again
 
 
 def _masked_arguments(fn: Function, summaries: Summaries) -> list[bool]:
@@ -171,7 +188,7 @@ def _is_steep(e: Edge, wild: set[Value]) -> bool:
     straight = fn in (np.add, np.subtract, np.negative, np.where) or fn in CHOICES | EXTREMA
     if straight or (rules is not None and rules.linear):
         return False
-    return e.r in wild
+    return not keeps_finite(op) or e.r in wild
 
 
 def _reached(start: Iterable[Value], steps: Mapping[Value, list[Value]]) -> set[Value]:

@@ -137,13 +137,14 @@ class Builder:
         values: Sequence[Any] = (),
         mode: str = "=",
         views: Sequence[tuple[Step, Sequence[Value]]] = (),
+        *,
+        taken: bool = False,
     ) -> Value:
         """`x` after `x[…] = v`, or after that write through a chain of views of it."""
         operands = [*(o for _, taken in views for o in taken), *map(self.value, values)]
         steps = tuple([step for step, _ in views])
-        return self._one(
-            core.Update, (x, v, *operands), x.type, x.name, spec=spec, mode=mode, views=steps
-        )
+        fields = {"spec": spec, "mode": mode, "views": steps, "taken": taken}
+        return self._one(core.Update, (x, v, *operands), x.type, x.name, **fields)
 
     def alias(self, x: Value, name: str | None, *, shown: bool = True) -> Value:
         """`x` under another name."""

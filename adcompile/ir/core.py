@@ -215,12 +215,14 @@ class Update(Op):
 
     `mode` is "=", "+" or "-" as in `x[...] += v`, or "add.at", which adds up repeated indices
     (`np.add.at`). With `views` the write goes through a chain of views of x: `x.T[1:][i] = v`.
-    Operands are x, v, those of the views in order, and the index's values.
+    Operands are x, v, those of the views in order, and the index's values. `taken`: the derivative
+    that was there has been taken on to something else, and so there is a zero now.
     """
 
     spec: Spec = ("value",)
     mode: str = "="
     views: tuple[Step, ...] = ()
+    taken: bool = False
 
     @property
     def view_operands(self) -> list[list[Value]]:
@@ -238,8 +240,7 @@ def operand_count(step: Step) -> int:
     """How many operands a view takes after its array."""
     if isinstance(step, ViewCall):
         return step.count
-    slices = sum(e.start + e.stop + e.step for e in step if isinstance(e, Slice))
-    return slices + sum(1 for e in step if e == "value")
+    return sum(e.start + e.stop + e.step if isinstance(e, Slice) else e == "value" for e in step)
 
 
 class Make(Op):
@@ -590,9 +591,7 @@ def use_counts(root: Block) -> dict[Value, int]:
 
 def constant(value: Value, default: Any = MISSING) -> Any:
     """The Python object that `value` is known to be, or `default`."""
-    if isinstance(value.owner, Const):
-        return value.owner.value
-    return default
+    return value.owner.value if isinstance(value.owner, Const) else default
 
 
 def is_quoted(op: Op) -> bool:

@@ -147,7 +147,8 @@ class _Printer:
                 for step in op.views:
                     count = core.operand_count(step)
                     target, rest = _viewed(target, step, rest[:count]), rest[count:]
-                return f"{kind} {target}{_index(op.spec, rest)} {mode} {ops[1]}"
+                taken = " {taken}" if op.taken else ""
+                return f"{kind} {target}{_index(op.spec, rest)} {mode} {ops[1]}{taken}"
             case core.Make():
                 return _container(op.result.type, ops)
             case core.Item():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import Any
 
@@ -242,3 +243,11 @@ def _chosen(v: Value, c: Value, k: int) -> Value:
     if isinstance(op, core.Call) and op.fn is np.where and len(op.args) == 3 and op.order:
         return op.args[k] if op.args[0] is c else v
     return v
+
+
+@pattern(*runtime.MASKED, of=(CONST,))
+def masked_by_a_number(m: Match, op: core.Call) -> Value | None:
+    """masked_times(2.0, p) → 2.0 * p: such a number is no mask, nor infinite"""
+    constants = [core.constant(v) for v in op.operands]
+    plain = any(type(c) in (int, float) and c != 0 and math.isfinite(c) for c in constants)
+    return m.call(operator.mul, *op.operands) if plain else None

@@ -104,7 +104,7 @@ def _update(s: Batch, op: core.Update) -> None:
         if op.mode != "=":
             item = s.aligned(v, values.as_array(x.type.item).rank)
         operands = [s.pack(x, layout), item, *[s.pack(i, False) for i in at]]
-        s.plain(op, core.Update, operands, spec=op.spec, mode=op.mode)
+        s.plain(op, core.Update, operands, spec=op.spec, mode=op.mode, taken=op.taken)
     elif (found := sparse.update(s, op)) is not None:
         s.put(op.result, found)
     else:

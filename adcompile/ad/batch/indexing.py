@@ -80,14 +80,14 @@ def array_update(s: Batch, op: core.Update) -> None:
     at = [s.pack(i, False) for i in op.at]
     new = _placed(s, v, target.rank)
     if _axes_in_front(op.spec, op.at) is None:
-        made = b.update(base, new, (WHOLE, *op.spec), at, op.mode, steps)
+        made = b.update(base, new, (WHOLE, *op.spec), at, op.mode, steps, taken=op.taken)
     else:  # with the directions last, index arrays that stand apart do not get in their way
         steps.append((ViewCall(np.moveaxis, 2), [b.const(0), b.const(-1)]))
         if s.is_batched(v):
             new = b.call(np.moveaxis, new, 0, -1)
         elif values.array_of(new).rank:
             new = b.index(new, (Ellipsis, None))
-        made = b.update(base, new, op.spec, at, op.mode, steps)
+        made = b.update(base, new, op.spec, at, op.mode, steps, taken=op.taken)
     made.name = op.result.name
     s.put(op.result, Dense(made))
 

@@ -41,17 +41,17 @@ def _nonzero(mask: Value) -> list[Array]:
     rank = values.array_of(mask).rank
     if rank == 0:
         raise TypeClash("Calling nonzero on 0d arrays is not allowed")
-    return [Array(INDEX, (sizes.derived("mask", sizes.number(mask)),))] * rank
+    return [Array(INDEX, (values.count_true(mask),))] * rank
 
 
 @entry(np.flatnonzero)
 def _(a: Value) -> Array:
-    return Array(INDEX, (sizes.derived("mask", sizes.number(a)),))
+    return Array(INDEX, (values.count_true(a),))
 
 
 @entry(np.argwhere)
 def _(a: Value) -> Array:
-    return Array(INDEX, (sizes.derived("mask", sizes.number(a)), values.array_of(a).rank))
+    return Array(INDEX, (values.count_true(a), values.array_of(a).rank))
 
 
 @entry(np.unravel_index)

@@ -9,7 +9,7 @@ import numpy as np
 from adcompile.ir.core import Slice, Spec, Value
 from adcompile.ir.infer import sizes
 from adcompile.ir.infer.table import Shape
-from adcompile.ir.infer.values import array_of, known, size_of
+from adcompile.ir.infer.values import array_of, count_true, known, size_of
 from adcompile.ir.types import Array, Scalar, Seq, Size, Tree, Type, TypeClash, describe
 
 _KINDS_TEXT = (
@@ -156,7 +156,7 @@ def _gathered(kind: str, v: Value, consumed: Shape, axis: int) -> Shape:
                 f"boolean index did not match indexed array along axis {axis + i}; size of axis is "
                 f"{wanted} but size of corresponding boolean axis is {size}"
             )
-    return (sizes.derived("mask", sizes.number(v)),)
+    return (count_true(v),)
 
 
 def _together(shapes: list[Shape]) -> Shape:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
 
-from adcompile.ir.core import MISSING, Const, Make, Value
+from adcompile.ir.core import MISSING, Call, Const, Make, Value
 from adcompile.ir.infer import sizes
 from adcompile.ir.types import (
     NONE,
@@ -220,3 +221,27 @@ def array_of(value: Value) -> Array:
 
 def is_undefined(t: Type) -> bool:
     return isinstance(t, Undefined) or (isinstance(t, Tree) and any(map(is_undefined, t.items)))
+
+
+# What masks are made with: written twice, it is the same mask.
+_LOGIC = {
+    *(operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne),
+    *(operator.invert, operator.and_, operator.or_, operator.xor, abs, np.abs, np.isnan),
+    *(np.isfinite, np.isinf, np.logical_not, np.logical_and, np.logical_or, np.logical_xor),
+}
+_DEEPEST = 4  # of such operations on each other
+
+
+def count_true(mask: Value) -> Dim:
+    """How many elements of an array are true."""
+    return sizes.derived("mask", _content(mask, _DEEPEST))
+
+
+def _content(v: Value, depth: int) -> Hashable:
+    """The key of what an array holds."""
+    op = v.owner
+    if not isinstance(op, Call) or not isinstance(op.fn, Hashable) or op.fn not in _LOGIC:
+        return identity(v)
+    if op.keywords or not depth:
+        return identity(v)
+    return sizes.derived("of", op.fn.__name__, *[_content(x, depth - 1) for x in op.operands])
