@@ -27,6 +27,7 @@ class Writer:
 
     def text(self, size: int) -> str:
         kinds = [self.chosen, self.overwritten, self.looped, self.picked, self.summed, self.filled]
+        kinds += [self.sided, self.stopped]
         for _ in range(size):
             self.rng.choice([*kinds, self.mixed, self.mixed])()
         u, v, w = (self.rng.choice(self.vectors) for _ in range(3))
@@ -72,6 +73,23 @@ class Writer:
         w = self.rng.choice(self.vectors)
         self.put(f"t = {f}", "for i in range(4):", f"    if {v}[i] > 0:")
         self.put(f"        s = s + 0.3 * np.sin(t[i]) * {w}[i]")
+
+    def sided(self) -> None:
+        """Both sides of a branch read what is masked, each in its own way."""
+        v, f = self.steep()
+        u, new = self.rng.choice(self.vectors), next(self.names)
+        ways = [f"np.where({v} > 0, t, 0.0)", f"np.where({v} > 0, t * {u}, 1.0)", f"0.1 * {u}"]
+        self.rng.shuffle(ways)
+        self.put(f"t = {f}", f"if s > {self.rng.choice(['0.2', 's * s', 'x[0]'])}:")
+        self.put(f"    {new} = {ways[0]}", "else:", f"    {new} = np.sin({ways[1]})")
+        self.vectors.append(new)
+
+    def stopped(self) -> None:
+        """A loop that ends, or goes on, where the mask is."""
+        v, f = self.steep()
+        w, end = self.rng.choice(self.vectors), self.rng.choice(["break", "continue"])
+        self.put(f"t = {f}", "r = 0.7", "for i in range(4):", f"    if {v}[i] <= 0:")
+        self.put(f"        {end}", f"    r = np.sin(t[i] * r) + 0.2 * r * {w}[i]", "s = s + r")
 
     def picked(self) -> None:
         v, f = self.steep()
