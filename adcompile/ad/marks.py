@@ -125,13 +125,13 @@ def _marks(
 
 
 def _first_reads(root: Block) -> dict[Value, Value]:
-    """What is read again in the same block, with what was read there first: they are one value."""
+    """What is read of a value again in the same block, with what was read first: they are one."""
     numbering, first, again = Numbering(), {}, {}
     for block in core.walk_blocks(root):
         for op in block.ops:
             number = numbering.enter(op)
             if number is not None and isinstance(op, core.Index):
-                earlier = first.setdefault((block, number), op.result)
+                earlier = first.setdefault((block, op.operands[0], number), op.result)
                 if earlier is not op.result:
                     again[op.result] = earlier
     return again

@@ -134,6 +134,11 @@ def least_of_what_is_there(x, c):
     return np.sum(np.where(x > 0, r, 0.0)) + np.min(np.where(x > 0, r, 9.0)) * (1.0 + c)
 
 
+def the_same_twice(x, c):
+    s = np.sum((1 / x)[x > 0] ** 2)
+    return s + np.sum((1 / x)[x > 0] ** 2)
+
+
 @pytest.mark.parametrize(
     ("program", "c", "good"),
     [
@@ -144,6 +149,7 @@ def least_of_what_is_there(x, c):
         (inner_sides, True, [0.125, np.inf]),
         (inner_sides, False, [0.25, np.inf]),
         (least_of_what_is_there, True, [0.75, 0.0]),
+        (the_same_twice, True, [-0.0625, 0.0]),
     ],
 )
 def test_mask(program: Callable[..., Any], c: bool, good: list[float]) -> None:
