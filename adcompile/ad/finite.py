@@ -110,21 +110,35 @@ def _counts_ties(v: Value) -> bool:
 
     It is zero for NaN alone, and then nothing is chosen.
     """
-    tied, most, work = set(), set(), [v]
+    op = v.owner
+    if isinstance(op, core.Call) and canonical(op.fn) is np.sum:
+        pair = _equated(op.args[0])
+        most = None if pair is None else _unspread(pair[1]).owner
+        if pair is None or not isinstance(most, core.Call) or canonical(most.fn) is not np.max:
+            return False
+        axis = _axis(op)
+        return most.args[0] is pair[0] and axis is not core.MISSING and axis == _axis(most)
+    tied, extrema, work = set(), set(), [v]
     while work:
         v = work.pop()
         pair, op = _equated(v), v.owner
         if pair is not None:
             tied.add(pair[0])
-            most.add(_unspread(pair[1]))
-        elif isinstance(op, core.Call) and canonical(op.fn) in (np.add, np.sum):
-            work += op.args if canonical(op.fn) is np.add else op.args[:1]
+            extrema.add(pair[1])
+        elif isinstance(op, core.Call) and canonical(op.fn) is np.add:
+            work += op.args
         elif core.constant(v) != 0:
             return False
-    op = most.pop().owner if len(most) == 1 else None
-    if not isinstance(op, core.Call):
+    most = extrema.pop().owner if len(extrema) == 1 else None
+    if not isinstance(most, core.Call) or canonical(most.fn) is not builtins.max:
         return False
-    return tied == {np.max: {op.args[0]}, builtins.max: set(op.args)}.get(canonical(op.fn))
+    return tied == set(most.args)
+
+
+def _axis(op: core.Call) -> Any:
+    """The axis that a reduction goes over, MISSING if that is no constant."""
+    given = op.args[1] if len(op.args) > 1 else op.kwargs.get("axis")
+    return None if given is None else core.constant(given)
 
 
 def _equated(v: Value) -> Sequence[Value] | None:

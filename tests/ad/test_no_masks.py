@@ -139,6 +139,11 @@ def the_same_twice(x, c):
     return s + np.sum((1 / x)[x > 0] ** 2)
 
 
+def highest_or_not(x, c):
+    w = (x == np.max(x)) + 0
+    return np.sum(np.where(w > 0, np.sqrt(x) / w, 0.0))
+
+
 @pytest.mark.parametrize(
     ("program", "c", "good"),
     [
@@ -150,6 +155,7 @@ def the_same_twice(x, c):
         (inner_sides, False, [0.25, np.inf]),
         (least_of_what_is_there, True, [0.75, 0.0]),
         (the_same_twice, True, [-0.0625, 0.0]),
+        (highest_or_not, True, [0.25, 0.0]),
     ],
 )
 def test_mask(program: Callable[..., Any], c: bool, good: list[float]) -> None:
