@@ -299,7 +299,8 @@ def test_random_programs(seed: int, size: int) -> None:
 
 
 @pytest.mark.nightly
-@settings(max_examples=400, deadline=None)
+@pytest.mark.parametrize("part", range(8))  # several tests, so that all cores share them
+@settings(max_examples=50, deadline=None)
 @given(st.integers(0, 10_000_000), st.integers(1, 7))
-def test_many_random_programs(seed: int, size: int) -> None:
+def test_many_random_programs(part: int, seed: int, size: int) -> None:
     check_random(seed, size)
