@@ -10,6 +10,7 @@ from adcompile.ad.sweep import Frame, Path, handles, leaf, leaf_paths, sweep_ops
 from adcompile.ir import core
 from adcompile.ir.builder import Builder
 from adcompile.ir.core import Block, Op, Value
+from adcompile.ir.effects import raises
 from adcompile.ir.types import BOOL, INT, Array, Seq, Type
 
 
@@ -46,9 +47,12 @@ def _branch(frame: Frame, op: Op, condition: Value) -> None:
         frame.pop(r)
     types = [leaf(v, path) for v, path in keys]
     for k, arm in enumerate(arms):
+        ended = not raises(op.blocks[k])
         arm.builder.yield_(
             *[
-                arm.builder.undef(t) if is_lost(v, condition, k) else arm.full(v, path)
+                arm.full(v, path)
+                if ended and not is_lost(v, condition, k)
+                else arm.builder.undef(t)
                 for (v, path), t in zip(keys, types, strict=True)
             ]
         )
@@ -118,7 +122,10 @@ def _loop(frame: Frame, op: core.For | core.While) -> None:
     for (k, path), d in zip(slots, d_slots, strict=True):
         inner.add(op.body.yields[k], d, path)
     sweep_ops(inner, op.body.ops[:-1])
-    outgoing = [inner.full(op.carried[k], path) for k, path in slots]
+    outgoing = [
+        inner.builder.undef(d.type) if _stays(op, k) else inner.full(op.carried[k], path)
+        for (k, path), d in zip(slots, d_slots, strict=True)
+    ]
     lists = _lists_of_items(inner, op)
     accumulators = inner.accumulators
     totals = [inner.full(v, path) for v, path in accumulators]
@@ -150,6 +157,15 @@ def _loop(frame: Frame, op: core.For | core.While) -> None:
     for (k, path), d, r in zip(slots, d_slots, new.results, strict=False):
         r.name = d.name
         frame.add(op.inits[k], r, path)
+
+
+def _stays(op: core.For | core.While, k: int) -> bool:
+    """Whether a carried value is only defined by the iteration that `op` stops after.
+
+    Its adjoint is only read in there, the first iteration of the way back.
+    """
+    unset = isinstance(op.inits[k].owner, core.Undef)
+    return op.stops and unset and is_lost(op.body.yields[k], op.body.yields[-1], 1)
 
 
 def _sized(op: core.For | core.While, k: int, path: Path, v: Value) -> Type:

@@ -20,6 +20,7 @@ from adcompile.ad.lost import is_lost
 from adcompile.ad.selections import is_mask
 from adcompile.ir import core
 from adcompile.ir.core import Block, Op, Value
+from adcompile.ir.effects import raises
 from adcompile.ir.indices import may_repeat
 from adcompile.ir.types import Array
 
@@ -160,7 +161,8 @@ class Graph:
         unread = [k for k, arm in enumerate(op.blocks) if x not in self._reads(arm)]
         if isinstance(op, core.Try):
             return MASK if self._chooses(op) else PART if unread else PASS
-        return PASS if all(is_lost(x, op.operands[0], k) for k in unread) else MASK
+        taken = [k for k in unread if not raises(op.blocks[k])]
+        return PASS if all(is_lost(x, op.operands[0], k) for k in taken) else MASK
 
     def _reads(self, block: Block) -> set[Value]:
         """The values that are read in a branch."""

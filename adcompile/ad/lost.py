@@ -15,6 +15,9 @@ def is_lost(v: Value, condition: Value, k: int) -> bool:
     Such a value comes out of one arm of a branch, for that of a backward sweep to read. Where the
     branch stands in an arm of another one, so does its condition.
     """
+    known = core.constant(condition)
+    if isinstance(known, bool) and known == bool(k):
+        return True  # a way that is never taken
     op = v.owner
     if isinstance(op, core.Unpack):
         primal = condition.owner  # of the tangents of what was saved, the condition is in another

@@ -207,8 +207,11 @@ def _narrow(op: core.For, site: Block, nest: Nest, links: dict[Op, Op]) -> Block
 
     A backward body that is one branch with an idle side becomes its busy side.
     """
-    while len(op.body.ops) == 2 and site in nest.around:  # (else the primal loop is gone)
-        branch, end = op.body.ops
+    while site in nest.around:  # (else the primal loop is gone)
+        undefined = [o for o in op.body.ops if isinstance(o, core.Undef)]
+        if len(op.body.ops) != len(undefined) + 2:
+            return site
+        branch, end = [o for o in op.body.ops if o not in undefined]
         primal = links.get(branch)
         if not isinstance(branch, core.If) or primal not in site.ops:
             return site
@@ -217,7 +220,8 @@ def _narrow(op: core.For, site: Block, nest: Nest, links: dict[Op, Op]) -> Block
         outside = {r: k for k, r in enumerate(branch.results)}
         idle = [
             all(
-                (arm.yields[outside[y]] if y in outside else y) is p
+                isinstance(y.owner, core.Undef)
+                or (arm.yields[outside[y]] if y in outside else y) is p
                 for y, p in zip(end.operands, op.carried, strict=True)
             )
             and not any(map(has_effect, arm.ops))
@@ -228,7 +232,7 @@ def _narrow(op: core.For, site: Block, nest: Nest, links: dict[Op, Op]) -> Block
         busy = idle.index(False)
         arm = branch.blocks[busy]
         end.operands = [arm.yields[outside[y]] if y in outside else y for y in end.operands]
-        op.body.ops = [*arm.ops[:-1], end]
+        op.body.ops = [*undefined, *arm.ops[:-1], end]
         for inner_op in arm.ops[:-1]:
             for r in inner_op.results:
                 nest.home[r] = op.body

@@ -17,6 +17,7 @@ from adcompile.codegen.tails import end_of
 from adcompile.codegen.terms import Terms
 from adcompile.codegen.variables import Names
 from adcompile.ir import core
+from adcompile.ir.conditions import condition, in_arm
 from adcompile.ir.core import Block, Op, Value
 
 Pair = tuple[Value, Value]  # (target, source)
@@ -36,26 +37,43 @@ class Moves:
         """Find the variables that must have a value on every path, if only None."""
         for op in self.placement.plan.ops:
             if isinstance(op, _PASSING):
-                self._need(op.operands)
+                self._need(op.operands, self.placement.plan.home[op])
         for op in self.placement.plan.handing_on:
-            for target, source in self._pairs(op):
-                if source in self.names.variables and not self.names.same(target, source):
-                    self._need([source])
+            for block, pairs in self._pairs(op):
+                moved = [v for r, v in pairs if not self.names.same(r, v)]
+                self._need(moved, block)
 
-    def _need(self, values: list[Value]) -> None:
+    def _need(self, values: list[Value], block: Block) -> None:
+        """`block` reads `values`."""
         for v in values:
-            if v in self.names.variables:
+            if v in self.names.variables and self._may_be_undefined(v, block):
                 self.needed.add(id(self.names.variables[v]))
 
-    def _pairs(self, op: Op) -> list[Pair]:
+    def _may_be_undefined(self, v: Value, block: Block) -> bool:
+        around = self.placement.plan.around
+        if isinstance(v.owner, Block):  # what a loop runs over is there
+            counted = v.owner in around and isinstance(around[v.owner][0], core.For)
+            return not (counted and v is v.owner.params[0])
+        while isinstance(v.owner, core.For | core.While) and block in around:
+            outer, above = around[block]
+            if isinstance(outer, core.If) and (flag := condition(outer)).owner is v.owner:
+                first = core.constant(v.owner.inits[v.owner.results.index(flag)])
+                if first is (not in_arm(outer, block)):
+                    return False  # the loop has set the flag: it has run
+            block = above
+        return type(v.owner) in core.STRUCTURED
+
+    def _pairs(self, op: Op) -> list[tuple[Block, list[Pair]]]:
+        """What is handed on, and in which block."""
         if op in self.placement.plan.expressions or op in self.placement.plan.inlined:
             return []
         match op:
             case core.For() | core.While():
                 carried = [(p, r) for p, r in zip(op.carried, op.results) if self._is_read(p)]
-                return [*zip(op.results, op.inits), *self._yielded(op, op.body), *carried]
+                starts = self.placement.plan.home[op], list(zip(op.results, op.inits))
+                return [starts, (op.body, [*self._yielded(op, op.body), *carried])]
             case core.If() | core.Scope() | core.Try():
-                return [pair for block in op.blocks for pair in self._yielded(op, block)]
+                return [(block, self._yielded(op, block)) for block in op.blocks]
         return []
 
     def _yielded(self, op: Op, block: Block) -> list[Pair]:
@@ -91,7 +109,20 @@ class Moves:
         outer = self.placement.plan.around[block][0]
         if isinstance(outer, core.While) and block is outer.cond:
             return []
-        return [(r, v) for r, v in zip(outer.results, op.operands) if self._is_carried(outer, r)]
+        pairs = [(r, v) for r, v in zip(outer.results, op.operands) if self._is_carried(outer, r)]
+        return [(r, v) for r, v in pairs if not self._has_one(r, v, block)]
+
+    def _has_one(self, r: Value, v: Value, block: Block) -> bool:
+        """Whether `v` is undefined, and `r` has a value, if only None, from before a loop."""
+        variable = self.names.variables.get(r)
+        if variable is None or not isinstance(v.owner, core.Undef):
+            return False
+        while block in self.placement.plan.around:
+            op, block = self.placement.plan.around[block]
+            carried = op.results if isinstance(op, core.For | core.While) else []
+            if any(self.names.variables.get(x) is variable for x in carried):
+                return True
+        return False
 
     def _is_carried(self, op: Op, r: Value) -> bool:
         """Whether anyone reads what `r` holds, in the loop or after it."""

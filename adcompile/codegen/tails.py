@@ -16,6 +16,8 @@ from adcompile.ir import core
 from adcompile.ir.clone import clone_block, clone_function
 from adcompile.ir.core import Block, Function, Op, Value
 
+Loop = core.For | core.While
+
 
 @dataclass(eq=False, slots=True)
 class Break(core.Op):
@@ -47,10 +49,10 @@ def prepare(fn: Function) -> Prepared:
     write_out(prepared.fn.block)
     _join_writes(prepared.fn.block)
     _push_returns(prepared.fn.block)
-    for block in list(core.walk_blocks(prepared.fn.block)):
-        for op in block.ops:
-            if isinstance(op, core.For | core.While) and op.stops:
-                _push_stops(op, prepared)
+    stopping = [op for op in core.walk(prepared.fn.block) if isinstance(op, Loop) and op.stops]
+    read = core.use_counts(prepared.fn.block) if stopping else {}
+    for op in stopping:
+        _push_stops(op, prepared, [v in read for v in op.results])
     return prepared
 
 
@@ -107,8 +109,11 @@ def _push_returns(block: Block) -> None:
         block.ops[block.ops.index(branch) + 1 :] = [core.Yield([], [], ret.loc, ret.order)]
 
 
-def _push_stops(loop: core.For | core.While, prepared: Prepared) -> None:
-    """Move the stop flag that the body of `loop` yields last to where it is decided."""
+def _push_stops(loop: Loop, prepared: Prepared, read: list[bool]) -> None:
+    """Move the stop flag that the body of `loop` yields last to where it is decided.
+
+    There the results that are not `read` get no value any more.
+    """
     work = [loop.body]
     while work:
         block = work.pop()
@@ -118,7 +123,10 @@ def _push_stops(loop: core.For | core.While, prepared: Prepared) -> None:
             continue
         found = _tail_branch(block, end)
         if found is not None and _pushable(*found, stop, end, block):
-            branch = found[0]
+            branch, rest = found
+            others = [op for op in block.ops if op not in rest]
+            place = others.index(branch)
+            block.ops[:] = [*others[:place], *rest, *others[place:]]  # the arms read it now
             yields = [*end.operands, stop]
             for arm in branch.blocks:
                 new = dict(zip(branch.results, end_of(arm).operands))
@@ -128,7 +136,16 @@ def _push_stops(loop: core.For | core.While, prepared: Prepared) -> None:
             end.operands = list(branch.results)
             prepared.pushed.append((branch, loop.results))
         else:
+            if core.constant(stop, None) is True:
+                _forget(block, end, [k for k, wanted in enumerate(read) if not wanted])
             block.ops.append(Break([stop], [], end.loc, end.order))
+
+
+def _forget(block: Block, end: Op, slots: list[int]) -> None:
+    for k in slots:
+        nothing = Value(end.operands[k].type)
+        block.ops.insert(block.ops.index(end), core.Undef([], [nothing], end.loc, end.order))
+        end.operands[k] = nothing
 
 
 def _pushable(branch: core.If, rest: list[Op], stop: Value, end: Op, block: Block) -> bool:

@@ -21,11 +21,11 @@ from adcompile.frontend import (
     containers,
     definitions,
     exceptions,
+    exits,
     expressions,
     hooks,
     loops,
     naming,
-    prune,
     ruled,
     scoped,
     targets,
@@ -132,7 +132,7 @@ def _lower(
     changed = module.heap.changed
     paths = (module.heap.path(place) for place in cx.store.now if place in changed)
     made.writes = tuple([p for p in paths if p is not None])
-    prune.run(made)
+    exits.run(made)
     return made
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import gast
 
 from adcompile.errors import AliasError
-from adcompile.frontend import calls, prune, subscripts, writes
+from adcompile.frontend import calls, exits, subscripts, writes
 from adcompile.frontend.context import Checkpoint, Context
 from adcompile.frontend.heap import Heap
 from adcompile.frontend.joins import (
@@ -404,7 +404,7 @@ def _lower(
     b = inner.here(end)
     b.return_(b.tuple(v, *contents) if contents else v)
     entry.function.block, entry.function.params = block, params
-    prune.run(entry.function)
+    exits.run(entry.function)
     return inner, v.type, tuple(written)
 
 

@@ -8,6 +8,7 @@ from types import BuiltinFunctionType
 from adcompile.ir.core import (
     Append,
     Assert,
+    Block,
     Call,
     Const,
     Global,
@@ -39,6 +40,11 @@ def may_raise(op: Op) -> bool:
     if isinstance(op, Call) and isinstance(op.fn, BuiltinFunctionType) and op.fn in _TOTAL:
         return not all(isinstance(v.type, Scalar) and v.type.kind != "complex" for v in op.operands)
     return not isinstance(op, _SAFE)
+
+
+def raises(block: Block) -> bool:
+    """Whether `block` raises an exception of the program's own, so that it has no end."""
+    return any(isinstance(op, Raise) for op in block.ops)
 
 
 _ACTING = {Assert, Raise, Write}

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from adcompile.ir import core
 from adcompile.ir.core import Block, Function, Op, Value
+from adcompile.ir.effects import raises
 from adcompile.passes.liveness import Liveness
 from adcompile.passes.rename import Renaming
 from adcompile.passes.structure import STRUCTURED, Nesting
@@ -57,7 +58,7 @@ def _unchanged(op: core.For | core.While, rename: Renaming) -> None:
 
 def _same_on_all_paths(op: Op, rename: Renaming, nesting: Nesting) -> None:
     """Results of an `if` or `with` that are one and the same value from outside."""
-    paths = [b for b in op.blocks if not any(isinstance(o, core.Raise) for o in b.ops)] or op.blocks
+    paths = [b for b in op.blocks if not raises(b)] or op.blocks
     for k, result in enumerate(op.results):
         found = {rename(b.yields[k]) for b in paths}
         if len(found) == 1:
