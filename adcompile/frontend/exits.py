@@ -123,17 +123,29 @@ def _share(ways: Ways, op: Loop, k: int, want: Wanted) -> None:
     ran = want is STOPPED or core.constant(op.inits[want.flag]) is (not want.value)
     if not ran or not _is_only_handed_out(ways, op, k):
         return
-    r, known = op.results[k], ways.flag(op, want.flag)
+    found = _the_same(ways, op, k, want)
+    if found:
+        named = (other for other, v in found if other.name == v.name)
+        readers = list(ways.readers[op.results[k]])
+        ways.replace(op.results[k], next(named, found[0][0]))
+        _join(ways, readers)
+
+
+def _the_same(ways: Ways, op: Loop, k: int, want: Wanted) -> list[tuple[Value, Value]]:
+    """The results that are the `k`-th one wherever that is read, with what they are in the body."""
+    known, found = ways.flag(op, want.flag), list[tuple[Value, Value]]()
     flag, y = op.body.yields[want.flag], op.body.yields[k]
     for other, init, v in zip(op.results, op.inits, op.body.yields, strict=False):
-        if isinstance(init.owner, core.Undef) or other.type != r.type:
+        if isinstance(init.owner, core.Undef) or other.type != op.results[k].type:
             continue
-        ends = ways.ends(op, flag, y, v)
-        if all(a is b or known.get(f, core.constant(f)) is (not want.value) for f, a, b in ends):
-            readers = list(ways.readers[r])
-            ways.replace(r, other)
-            _join(ways, readers)
-            return
+        ends = [
+            (a, b)
+            for f, a, b in ways.ends(op, flag, y, v)
+            if known.get(f, core.constant(f)) is not (not want.value)
+        ]
+        if ends and all(a is b for a, b in ends):
+            found.append((other, ends[0][0]))
+    return found
 
 
 def _is_only_handed_out(ways: Ways, op: Loop, k: int) -> bool:
