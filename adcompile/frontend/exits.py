@@ -10,7 +10,7 @@ derivatives through all of that.
 from __future__ import annotations
 
 from adcompile.frontend import late, prune
-from adcompile.frontend.ways import STOPPED, Loop, Wanted, Ways, condition, params, through
+from adcompile.frontend.ways import Loop, Wanted, Ways, condition, has_run, params, through
 from adcompile.ir import core
 from adcompile.ir.core import Block, For, Function, If, Op, Value, While
 from adcompile.passes.cse import Numbering
@@ -120,8 +120,7 @@ def _relax(ways: Ways, op: Loop, k: int, want: Wanted) -> None:
 
 def _share(ways: Ways, op: Loop, k: int, want: Wanted) -> None:
     """Read another result that is the same after each iteration, if it is read after any."""
-    ran = want is STOPPED or core.constant(op.inits[want.flag]) is (not want.value)
-    if not ran or not _is_only_handed_out(ways, op, k):
+    if not has_run(op, want) or not _is_only_handed_out(ways, op, k):
         return
     found = _the_same(ways, op, k, want)
     if found:

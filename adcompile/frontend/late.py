@@ -10,7 +10,7 @@ from __future__ import annotations
 import operator
 from typing import NamedTuple
 
-from adcompile.frontend.ways import Loop, Wanted, Ways, asked, through
+from adcompile.frontend.ways import Loop, Wanted, Ways, asked, has_run, through
 from adcompile.ir import core
 from adcompile.ir.core import Block, If, Op, Value
 from adcompile.ir.effects import has_effect
@@ -35,6 +35,8 @@ class _Way(NamedTuple):
 
 def compute(ways: Ways, op: Loop, k: int, want: Wanted) -> None:
     """Move what computes the `k`-th result of `op` to where that is read, if one way out does."""
+    if not has_run(op, want):
+        return
     way, target = _way_out(ways, op, k, want), _reader(ways, op, k)
     if way is None or target is None or any(map(has_effect, way.arm.ops)):
         return

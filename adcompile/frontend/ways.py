@@ -59,6 +59,11 @@ def asked(branch: If, arm: Block, loop: Loop) -> list[Wanted]:
     return [Wanted(loop.results.index(flag), in_arm(branch, arm))]
 
 
+def has_run(op: Loop, want: Wanted) -> bool:
+    """Whether `op` has gone through an iteration where its flag is as `want` has it."""
+    return want is STOPPED or core.constant(op.inits[want.flag]) is (not want.value)
+
+
 def is_endless(op: Loop) -> bool:
     """Whether `op` can only be left by stopping it."""
     return isinstance(op, While) and core.constant(op.cond.yields[0]) is True

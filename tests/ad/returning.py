@@ -257,6 +257,21 @@ def once_at_most(x):
     return s
 
 
+def set_before_the_loop(x):
+    """The flag says the same where no iteration has run."""
+    found = True
+    r = x[0]
+    for v in x[x > 2.0]:
+        if v > 2.15:
+            found = True
+            r = v * v
+            break
+        found = False
+    if found:
+        return r
+    return x[1]
+
+
 def carried_beyond(x):
     """What is read after the loop where it has not stopped goes round in it as well."""
     s = 1.0
